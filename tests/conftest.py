@@ -1,0 +1,41 @@
+"""What holds for every test: a clean environment, the servers, and no silent skips in CI."""
+
+import os
+import re
+
+import pytest
+
+pytest_plugins = ["tests.servers"]
+
+# What a developer exported for `make run` must not reach a test. The tests' own addresses are TEST_KAFKA and
+# TEST_POSTGRES. DJANGO_SETTINGS_MODULE was set by pytest itself (--ds in pyproject.toml), so it stays.
+for name in [*os.environ]:
+    if re.match(r"(DATABASE_URL|PORT|EVENTS_.*|DJANGO_(?!SETTINGS_MODULE).*)$", name):
+        del os.environ[name]
+
+
+def pytest_collection_modifyitems(items):
+    """Mark each test by the servers that it asks for, so that -m "not kafka" needs no care."""
+    for item in items:
+        for server in ("kafka", "postgres"):
+            if f"{server}_server" in getattr(item, "fixturenames", ()):
+                item.add_marker(server)
+
+
+def _skipped_in_ci(config):
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    return len(skipped) if os.environ.get("CI") == "true" else 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """In CI a skipped test is a failure: there, every server can be had."""
+    if _skipped_in_ci(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say why the run failed when skips are the only reason."""
+    if skipped := _skipped_in_ci(config):
+        terminalreporter.write_line(f"CI=true: {skipped} skipped in CI, which counts as failed", red=True)

@@ -1,0 +1,1 @@
+"""The real servers of a test session, Kafka and PostgreSQL: started when first asked for, stopped at its end."""
