@@ -1,0 +1,159 @@
+"""An event ⇄ a record: CloudEvents 1.0 on Kafka.
+
+Written is the binary mode: the value is the event as JSON, `ce_*` headers say the rest. Read is the structured mode
+too: the value is a JSON object with `data`. The batch mode does not exist for Kafka.
+Source: CloudEvents 1.0, Kafka protocol binding, sections 3.1 to 3.3.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from events.core.broker import OutgoingRecord, Record
+from events.core.envelope import Envelope, current_traceparent
+from events.core.errors import InvalidEvent, Undecodable
+from events.core.event import Event, declaration
+from events.core.identity import event_id, uuid7
+from events.core.registry import EventClass, Registry, registry
+
+JSON = b"application/json"
+STRUCTURED = b"application/cloudevents"
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """A record whose type nobody here wants: skipped and counted."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Turns events into records and back. `source`: our `ce_source`. `prefix`: goes before every topic."""
+
+    source: str
+    prefix: str = ""
+    registry: Registry = field(default=registry)
+
+    def encode(self, event: Event) -> OutgoingRecord:
+        """The outgoing record of an event, with a new id and the time of now.
+
+        Raises `InvalidEvent` when a field does not fit the class, so that no subscriber meets what it cannot decode.
+        """
+        said = declaration(type(event))
+        if said.topic is None:
+            raise InvalidEvent(f"{type(event).__name__} has no topic: class {type(event).__name__}(Event, topic=...).")
+        return OutgoingRecord(
+            topic=self.prefix + said.topic,
+            key=_key(event, said.key),
+            value=_value(event),
+            headers=_headers(self.source, said.type),
+        )
+
+    def decode(self, record: Record) -> Envelope | Unwanted:
+        """The envelope of a record. Raises `Undecodable` for what must go to the dead letters."""
+        attributes, data = _structured(record) if _is_structured(record) else (_binary(record), record.value)
+        event_class = self._event_class(record, attributes.get("type"))
+        if event_class is None:
+            return Unwanted(str(attributes["type"]))
+        return _envelope(record, attributes, _decode(data, event_class))
+
+    def _event_class(self, record: Record, type: str | None) -> EventClass | None:
+        topic = record.topic.removeprefix(self.prefix)
+        if type:
+            return self.registry.find(topic, type)
+        candidates = self.registry.of_topic(topic)
+        if len(candidates) != 1:
+            raise Undecodable("untyped", f"No ce_type, and the topic has {len(candidates)} event classes here.")
+        return candidates[0]
+
+
+def _key(event: Event, field_name: str | None) -> bytes | None:
+    value = getattr(event, field_name) if field_name else None
+    return None if value is None else str(value).encode()
+
+
+def _value(event: Event) -> bytes:
+    try:
+        value = msgspec.json.encode(event)
+        msgspec.json.decode(value, type=type(event))
+    except (TypeError, ValueError) as error:  # msgspec's own errors are ValueErrors
+        raise InvalidEvent(f"{type(event).__name__}: {error}") from error
+    return value
+
+
+def _headers(source: str, type: str) -> tuple[tuple[str, bytes], ...]:
+    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    traceparent = current_traceparent()
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(uuid7()).encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", type.encode()),
+        ("ce_time", now.encode()),
+        ("content-type", JSON),
+        *((("traceparent", traceparent.encode()),) if traceparent else ()),
+    )
+
+
+def _is_structured(record: Record) -> bool:
+    return (record.header("content-type") or b"").lower().startswith(STRUCTURED)
+
+
+def _binary(record: Record) -> dict[str, str]:
+    return {name[3:]: value.decode(errors="replace") for name, value in record.headers if name.startswith("ce_")}
+
+
+def _structured(record: Record) -> tuple[dict[str, str], msgspec.Raw]:
+    try:
+        whole = msgspec.json.decode(record.value or b"", type=dict[str, msgspec.Raw])
+    except ValueError as error:
+        raise Undecodable("json", f"The structured CloudEvent is not a JSON object: {error}") from error
+    if "data" not in whole:
+        raise Undecodable("mode", "The structured CloudEvent has no `data`.")
+    texts = {name: _text(raw) for name, raw in whole.items() if name not in ("data", "data_base64")}
+    return {name: text for name, text in texts.items() if text is not None}, whole["data"]
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    value = msgspec.json.decode(raw)
+    return value if isinstance(value, str) else None
+
+
+def _decode(data: Any, event_class: EventClass) -> Event:
+    try:
+        return msgspec.json.decode(data or b"", type=event_class)
+    except msgspec.ValidationError as error:
+        raise Undecodable("schema", f"The value does not fit {event_class.__name__}: {error}") from error
+    except ValueError as error:
+        raise Undecodable("json", f"The value is not JSON: {error}") from error
+
+
+def _envelope(record: Record, attributes: Mapping[str, str], event: Event) -> Envelope:
+    traceparent = record.header("traceparent")
+    return Envelope(
+        event=event,
+        id=attributes.get("id") or str(record.place),
+        type=declaration(type(event)).type,
+        source=attributes.get("source", ""),
+        time=_time(attributes.get("time")),
+        key=None if record.key is None else record.key.decode(errors="replace"),
+        place=record.place,
+        traceparent=traceparent.decode(errors="replace") if traceparent else None,
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def inbox_id(envelope: Envelope) -> uuid.UUID:
+    """The id under which the inbox remembers an event, of 16 bytes whatever the producer's own ids look like."""
+    return event_id(envelope.id, envelope.source)

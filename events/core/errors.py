@@ -1,0 +1,83 @@
+"""Every exception of events, in one tree. The type tells the caller what to do, the text tells a person.
+
+EventsError
+├── InvalidDeclaration      an event class or a subscriber is declared wrongly
+├── InvalidEvent            an event does not fit its own class: publish nothing
+├── NotInTransaction        publish() outside a transaction
+├── NotStarted              send() with no producer in this process
+├── Undecodable             a record that is not ours, not JSON or does not fit its class
+├── BrokerError
+│   ├── BrokerUnavailable   nobody answers, or not in time: try again later
+│   ├── RecordRefused       the broker will never take this record
+│   └── MembershipLost      this consumer is of no more use: build a new one
+├── EmbeddedBrokerRefused   the development broker outside development
+└── raised by subscribers
+    ├── Retry               handle this event again later
+    └── Reject              never again: to the dead letters
+"""
+
+
+class EventsError(Exception):
+    """The root. Catch it to catch everything of events."""
+
+
+class InvalidDeclaration(EventsError, TypeError):
+    """An event class or a subscriber is declared wrongly. Raised while the module is imported."""
+
+
+class InvalidEvent(EventsError, ValueError):
+    """The event's fields do not fit its class, so no subscriber could decode it. Nothing was published."""
+
+
+class NotInTransaction(EventsError, RuntimeError):
+    """`publish` was called outside a transaction, where it could not keep its promise."""
+
+
+class NotStarted(EventsError, RuntimeError):
+    """`send` was called in a process that holds no producer open."""
+
+
+class Undecodable(EventsError, ValueError):
+    """A record cannot become an event.
+
+    `reason` is one word for tables and logs: `untyped`, `mode`, `json` or `schema`.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class BrokerError(EventsError):
+    """Something between us and the brokers went wrong."""
+
+
+class BrokerUnavailable(BrokerError):
+    """Nobody answers, or not within the time limit. Waiting cures it."""
+
+
+class RecordRefused(BrokerError):
+    """The broker will never take this record: too large, unknown topic, not authorised."""
+
+
+class MembershipLost(BrokerError):
+    """The consumer cannot go on: the group, or the client, gave it up. A new one can."""
+
+
+class EmbeddedBrokerRefused(EventsError, RuntimeError):
+    """The development broker was asked for where it must not run."""
+
+
+class Retry(EventsError):
+    """Raise it in a subscriber: handle this event again later.
+
+    `after_s`: seconds to wait; None follows the retry settings.
+    """
+
+    def __init__(self, text: str = "", *, after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.after_s = after_s
+
+
+class Reject(EventsError):
+    """Raise it in a subscriber: this event can never be handled. It goes to the dead letters at once."""

@@ -1,0 +1,209 @@
+"""`Registry`: which events exist and who wants them. Written by decorators at import, read afterwards.
+
+A subscriber belongs to a group: one consumer, one engine, one position, one concurrency. A subscriber with its own
+`batch`, `concurrency` or `atomic=False` is a group of its own, `<group>.<name>`. Names never follow from module paths:
+the inbox and the committed offsets keep them, and a moved file must not replay a topic.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypedDict, Unpack, overload
+
+from events.core import event as event_module
+from events.core.errors import InvalidDeclaration
+from events.core.event import Event, declaration
+
+type EventClass = type[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A function and the events it wants.
+
+    `group` is None where the settings decide. `batch`: the most events of one call, None for one event a call.
+    `atomic`: one database transaction with its inbox row. `concurrency`: the most calls at once in one process.
+    """
+
+    name: str
+    function: Callable[[Any], object]
+    events: tuple[EventClass, ...]
+    group: str | None = None
+    batch: int | None = None
+    atomic: bool = True
+    concurrency: int | None = None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function is a coroutine function."""
+        return inspect.iscoroutinefunction(self.function)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether its options make it a group of its own."""
+        return self.batch is not None or self.concurrency is not None or not self.atomic
+
+    def group_name(self, default: str) -> str:
+        """The group that it belongs to, where the settings say `default`."""
+        group = self.group or default
+        return f"{group}.{self.name}" if self.stands_alone else group
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Subscribers that share one consumer, one engine and one position. `name` and `topics` without prefix."""
+
+    name: str
+    subscribers: tuple[Subscriber, ...]
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics of all its events."""
+        topics = (declaration(wanted).topic for subscriber in self.subscribers for wanted in subscriber.events)
+        return frozenset(topic for topic in topics if topic)
+
+    @property
+    def batch(self) -> int:
+        """The most records that its engine hands over at once."""
+        return max((subscriber.batch or 1 for subscriber in self.subscribers), default=1)
+
+    @property
+    def concurrency(self) -> int | None:
+        """The most calls at once in one process; None leaves it to the settings."""
+        return next((subscriber.concurrency for subscriber in self.subscribers), None)
+
+
+class Options(TypedDict, total=False):
+    """What `@subscriber` may be told besides its events and `batch=`."""
+
+    name: str
+    group: str
+    atomic: bool
+    concurrency: int
+
+
+class Subscribes[Argument](Protocol):
+    """A decorator for functions of one argument. It hands the function back as it is."""
+
+    def __call__[Result: None | Awaitable[None]](
+        self, function: Callable[[Argument], Result], /
+    ) -> Callable[[Argument], Result]:
+        """Register the function."""
+
+
+@dataclass
+class Registry:
+    """Event classes and subscribers. The default one is `registry`; tests make their own."""
+
+    subscribers: list[Subscriber] = field(default_factory=list)
+    event_classes: list[EventClass] = field(default_factory=list)
+
+    @overload
+    def subscriber[A: Event](
+        self, first: type[A], /, *, batch: None = None, **options: Unpack[Options]
+    ) -> Subscribes[A]: ...
+    @overload
+    def subscriber[A: Event](
+        self, first: type[A], /, *, batch: int, **options: Unpack[Options]
+    ) -> Subscribes[list[A]]: ...
+    @overload
+    def subscriber[A: Event, B: Event](
+        self, first: type[A], second: type[B], /, *, batch: None = None, **options: Unpack[Options]
+    ) -> Subscribes[A | B]: ...
+    @overload
+    def subscriber[A: Event, B: Event](
+        self, first: type[A], second: type[B], /, *, batch: int, **options: Unpack[Options]
+    ) -> Subscribes[list[A | B]]: ...
+    @overload
+    def subscriber[A: Event, B: Event, C: Event](
+        self, first: type[A], second: type[B], third: type[C], /, *, batch: None = None, **options: Unpack[Options]
+    ) -> Subscribes[A | B | C]: ...
+    @overload
+    def subscriber[A: Event, B: Event, C: Event](
+        self, first: type[A], second: type[B], third: type[C], /, *, batch: int, **options: Unpack[Options]
+    ) -> Subscribes[list[A | B | C]]: ...
+
+    def subscriber(self, *events: EventClass, batch: int | None = None, **options: Unpack[Options]) -> Subscribes[Any]:
+        """Declare that a function wants events: `@subscriber(QuoteCreated)`, with up to three event classes.
+
+        `name`: default the function's name; it is kept in the inbox, so keep it when the function moves.
+        `group`: default `EVENTS["GROUP"]`. `batch`: the function is given a list of up to so many events, in one
+        transaction. `atomic=False`: no transaction and no inbox row, so at least once. `concurrency`: the most calls
+        at once in one process. Raises `InvalidDeclaration` for what cannot work.
+        """
+
+        def register(function: Callable[[Any], Any], /) -> Callable[[Any], Any]:
+            plain = Subscriber(getattr(function, "__name__", ""), function, events, batch=batch)
+            self.add(replace(plain, **options))
+            return function
+
+        return register
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Add a subscriber. Raises `InvalidDeclaration` when it cannot work or its name is taken."""
+        for problem in self._problems(subscriber):
+            raise InvalidDeclaration(f"@subscriber {subscriber.name!r}: {problem}")
+        self.subscribers.append(subscriber)
+
+    def events(self) -> list[EventClass]:
+        """Every event class: those given, those subscribed to, and for the default registry all declared ones."""
+        wanted = [event for subscriber in self.subscribers for event in subscriber.events]
+        return list(dict.fromkeys([*self.event_classes, *wanted]))
+
+    def find(self, topic: str, type: str) -> EventClass | None:
+        """The event class of this type in this topic (names without prefix), or None."""
+        return next((one for one in self.of_topic(topic) if declaration(one).type == type), None)
+
+    def of_topic(self, topic: str) -> list[EventClass]:
+        """All event classes of a topic."""
+        return [one for one in self.events() if declaration(one).topic == topic]
+
+    def topics(self) -> list[str]:
+        """All declared topics, sorted, without prefix."""
+        return sorted({topic for one in self.events() if (topic := declaration(one).topic)})
+
+    def groups(self, default: str) -> dict[str, Group]:
+        """All groups by name, where the settings call the default one `default`."""
+        members: dict[str, list[Subscriber]] = {}
+        for subscriber in self.subscribers:
+            members.setdefault(subscriber.group_name(default), []).append(subscriber)
+        return {name: Group(name, tuple(subscribers)) for name, subscribers in members.items()}
+
+    def _problems(self, new: Subscriber) -> Iterable[str]:
+        if not new.events or any(not _is_event_class(one) for one in new.events):
+            yield "name one to three classes that derive from Event, each with a topic."
+        elif not new.name.isidentifier():
+            yield "needs a name of letters, digits and underscores: @subscriber(..., name=...)."
+        elif any((old.group, old.name) == (new.group, new.name) for old in self.subscribers):
+            yield "the name is taken in its group; give one of the two another: @subscriber(..., name=...)."
+        elif _arguments(new.function) != 1:
+            yield "the function must take exactly one argument: the event, or with batch= the list of events."
+        yield from _not_positive(batch=new.batch, concurrency=new.concurrency)
+
+
+class DeclaredRegistry(Registry):
+    """The default registry: it knows every event class that was declared anywhere, subscribed to or not."""
+
+    def events(self) -> list[EventClass]:
+        """Every declared event class."""
+        return list(event_module.declared)
+
+
+def _is_event_class(candidate: object) -> bool:
+    return isinstance(candidate, type) and issubclass(candidate, Event) and bool(declaration(candidate).topic)
+
+
+def _arguments(function: Callable[..., object]) -> int:
+    parameters: Sequence[inspect.Parameter] = list(inspect.signature(function).parameters.values())
+    required = [one for one in parameters if one.default is one.empty and one.kind is not one.VAR_POSITIONAL]
+    return len(required) if all(one.kind is not one.KEYWORD_ONLY for one in required) else -1
+
+
+def _not_positive(**options: int | None) -> Iterable[str]:
+    for option, value in options.items():
+        if value is not None and (type(value) is not int or value < 1):
+            yield f"{option}= must be a whole number from 1, not {value!r}."
+
+
+registry = DeclaredRegistry()
+subscriber = registry.subscriber

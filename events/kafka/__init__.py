@@ -1,0 +1,1 @@
+"""The only folder that speaks Kafka's protocol, through aiokafka."""

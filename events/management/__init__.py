@@ -1,0 +1,1 @@
+"""Doors: the management commands of events."""

@@ -1,0 +1,1 @@
+"""The shipped test kit. Production code never imports it."""
