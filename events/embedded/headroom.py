@@ -1,0 +1,165 @@
+"""`Headroom`: how far the relay may run ahead of the consumers on the embedded broker.
+
+A partition of it keeps 5 MiB and drops the oldest in silence. So the relay asks `room()` before each batch and waits
+in the outbox while some group has more than 3 MiB of a partition still to read. No I/O here: the relay tells what it
+sent, `ask_positions` fetches what the groups have committed.
+
+        committed by the slowest group         sent by us
+    ───────────┼──────────────────────────────────┼──▶ offsets
+               └── waiting: at most limit_bytes ──┘
+
+Where it does not know, it takes the worse:
+* a group that has committed nothing is at the beginning;
+* records that were there at the start, sent by an earlier relay, have no known size: a partition has no room until
+  every group that reads it has committed the end that `found` was told;
+* offsets of others between our own (`send`, dead letters) count with the mean size of ours;
+* each record is given `FRAMING_BYTES` on top, and compression counts for nothing.
+
+A broker that was replaced begins anew: so does this, with a new object.
+What it cannot know: a group that nobody has declared to the broker is not waited for.
+"""
+
+from bisect import bisect_left
+from collections.abc import Awaitable, Collection, Iterator, Mapping
+from typing import Protocol
+
+from events.core.broker import Partition
+from events.embedded.mock import PARTITION_BYTES
+
+LIMIT_BYTES = 3 * 1024 * 1024
+"""How many bytes of a partition may wait for a group."""
+
+CROWDED_BYTES = PARTITION_BYTES * 60 // 100
+"""So many bytes waiting in a partition are worth a warning."""
+
+FRAMING_BYTES = 100
+"""What the broker stores on top of key, value and headers: 61 for a batch of one record, lengths and deltas."""
+
+
+class AskPositions(Protocol):
+    """Asks the broker what a group has committed. None, or left out: nothing yet."""
+
+    def __call__(self, group: str, partitions: Collection[Partition], /) -> Awaitable[Mapping[Partition, int | None]]:
+        """The offsets at which the group would start again."""
+
+
+class Log:
+    """What a partition holds, as far as it matters: offsets and the bytes up to each of them."""
+
+    def __init__(self) -> None:
+        self.unknown_below = 0
+        self._offsets: list[int] = []
+        self._totals: list[int] = [0]  # one longer than offsets: _totals[i] bytes lie before _offsets[i]
+
+    @property
+    def end(self) -> int:
+        """The offset after the last known one."""
+        return self._offsets[-1] + 1 if self._offsets else self.unknown_below
+
+    def append(self, offset: int, size: int) -> None:
+        """Add a record of `size` bytes; the offsets of others before it count with our mean."""
+        if not self._offsets:
+            self.unknown_below = max(self.unknown_below, offset)
+        elif gap := max(offset - self.end, 0):
+            self._add(offset - 1, gap * (self._totals[-1] - self._totals[0]) // len(self._offsets))
+        self._add(max(offset, self.end - 1), size)  # out of order: counted later than it stands, so for longer
+        self._forget()
+
+    def waiting(self, position: int) -> int:
+        """The bytes from `position` on."""
+        return self._totals[-1] - self._totals[bisect_left(self._offsets, position)]
+
+    def _add(self, offset: int, size: int) -> None:
+        self._offsets.append(offset)
+        self._totals.append(self._totals[-1] + size)
+
+    def _forget(self) -> None:
+        # More than a partition keeps is gone from the broker too. In chunks: deleting in front moves all the rest.
+        old = bisect_left(self._totals, self._totals[-1] - 2 * PARTITION_BYTES)
+        if old > 1024:
+            del self._offsets[:old], self._totals[:old]
+
+
+class Headroom:
+    """How many bytes the relay may send. `limit_bytes`: how many may wait in a partition for a group."""
+
+    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._logs: dict[Partition, Log] = {}
+        self._readers: dict[str, frozenset[str]] = {}
+        self._positions: dict[tuple[str, Partition], int] = {}
+        self._warned: set[Partition] = set()
+
+    def groups(self, topics_of: Mapping[str, Collection[str]]) -> None:
+        """These are the groups now, with the topics that each reads. What was known of them stays."""
+        self._readers = {name: frozenset(topics) for name, topics in topics_of.items()}
+
+    def found(self, partition: Partition, end: int) -> None:
+        """At the start the partition ended at offset `end`: what lies before was not sent by this relay."""
+        self._log(partition).unknown_below = end
+
+    def sent(self, partition: Partition, offset: int, size_bytes: int) -> None:
+        """A record is in the broker. `size_bytes`: its key, value and headers (`OutgoingRecord.size`)."""
+        self._log(partition).append(offset, size_bytes + FRAMING_BYTES)
+
+    def committed(self, group: str, partition: Partition, offset: int | None) -> None:
+        """A group would start again at `offset`; None: it has committed nothing."""
+        self._positions[group, partition] = offset or 0
+
+    def room(self) -> int:
+        """How many bytes may be sent now, in all; 0: wait. One batch may overshoot it, by its own size."""
+        return max(0, min((self._room(partition) for partition in self._logs), default=self._limit_bytes))
+
+    def to_ask(self) -> dict[str, list[Partition]]:
+        """The partitions, by group, whose committed offsets would change the answer: those not read to the end."""
+        asked: dict[str, list[Partition]] = {}
+        for partition, log in self._logs.items():
+            for group in self._groups_of(partition):
+                if self._position(group, partition) < log.end:
+                    asked.setdefault(group, []).append(partition)
+        return asked
+
+    def warnings(self) -> Iterator[str]:
+        """One line for each partition that became crowded since the last call, and for whom it waits."""
+        for partition in self._logs:
+            group, waiting = self._slowest(partition)
+            if waiting < CROWDED_BYTES // 2 and not self._unknown(partition):
+                self._warned.discard(partition)
+            elif partition not in self._warned and (waiting >= CROWDED_BYTES or self._unknown(partition)):
+                self._warned.add(partition)
+                what = "what an earlier run sent" if self._unknown(partition) else f"{waiting:,} bytes of 5 MiB"
+                yield (
+                    f"{partition.topic}/{partition.number}: {what} on the embedded broker waits for group {group}. "
+                    "The outbox holds back the rest until it has read on."
+                )
+
+    def _unknown(self, partition: Partition) -> bool:
+        below = self._logs[partition].unknown_below
+        return any(self._position(group, partition) < below for group in self._groups_of(partition))
+
+    def _room(self, partition: Partition) -> int:
+        if self._unknown(partition):
+            return 0
+        return self._limit_bytes - self._slowest(partition)[1]
+
+    def _slowest(self, partition: Partition) -> tuple[str, int]:
+        groups = self._groups_of(partition)
+        slowest = min(groups, key=lambda group: self._position(group, partition), default="")
+        return slowest, self._logs[partition].waiting(self._position(slowest, partition)) if slowest else 0
+
+    def _groups_of(self, partition: Partition) -> list[str]:
+        return [name for name, topics in self._readers.items() if partition.topic in topics]
+
+    def _position(self, group: str, partition: Partition) -> int:
+        return self._positions.get((group, partition), 0)
+
+    def _log(self, partition: Partition) -> Log:
+        return self._logs.setdefault(partition, Log())
+
+
+async def ask_positions(headroom: Headroom, ask: AskPositions) -> None:
+    """Bring what the groups have committed up to date. Raises what `ask` raises."""
+    for group, partitions in headroom.to_ask().items():
+        found = await ask(group, partitions)
+        for partition in partitions:
+            headroom.committed(group, partition, found.get(partition))
