@@ -16,7 +16,7 @@ import msgspec
 from events.core.broker import OutgoingRecord, Record
 from events.core.envelope import Envelope, current_traceparent
 from events.core.errors import InvalidEvent, Undecodable
-from events.core.event import Event, declaration
+from events.core.event import Event, declaration, field_names
 from events.core.identity import event_id, uuid7
 from events.core.registry import EventClass, Registry, registry
 
@@ -78,12 +78,26 @@ def _key(event: Event, field_name: str | None) -> bytes | None:
 
 
 def _value(event: Event) -> bytes:
+    """The event as JSON, decoded once: msgspec checks types only when it decodes, and a subscriber must not be the
+    first to find out. 0.5 us, beside the 370 us of the outbox row."""
     try:
         value = msgspec.json.encode(event)
-        msgspec.json.decode(value, type=type(event))
+        arrives = msgspec.json.decode(value, type=type(event))
     except (TypeError, ValueError) as error:  # msgspec's own errors are ValueErrors
         raise InvalidEvent(f"{type(event).__name__}: {error}") from error
+    if arrives != event:
+        raise InvalidEvent(f"{type(event).__name__}: {_differences(event, arrives)}")
     return value
+
+
+def _differences(event: Event, arrives: Event) -> str:
+    pairs = {name: (getattr(event, name), getattr(arrives, name)) for name in field_names(type(event))}
+    kinds = (
+        f"{name} is {type(before).__name__}, but arrives as {type(after).__name__}"
+        for name, (before, after) in pairs.items()
+        if before != after
+    )
+    return "; ".join(kinds)
 
 
 def _headers(source: str, type: str) -> tuple[tuple[str, bytes], ...]:

@@ -33,8 +33,14 @@ def declaration(event_class: "type[Event]") -> Declaration:
     return result
 
 
+def field_names(event_class: "type[Event]") -> tuple[str, ...]:
+    """The names of its fields, in the order of declaration."""
+    names: tuple[str, ...] = event_class.__struct_fields__  # type: ignore[attr-defined]
+    return names
+
+
 def _refuse_unknown_key(event_class: "type[Event]") -> None:
-    key, fields = declaration(event_class).key, event_class.__struct_fields__  # type: ignore[attr-defined]
+    key, fields = declaration(event_class).key, field_names(event_class)
     if key is not None and key not in fields:
         raise InvalidDeclaration(
             f"{event_class.__name__}: key={key!r} is not one of its fields ({', '.join(fields) or 'it has none'})."

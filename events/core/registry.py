@@ -91,7 +91,7 @@ class Subscribes[Argument](Protocol):
         """Register the function."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Registry:
     """Event classes and subscribers. The default one is `registry`; tests make their own."""
 
@@ -195,7 +195,8 @@ def _is_event_class(candidate: object) -> bool:
 
 def _arguments(function: Callable[..., object]) -> int:
     parameters: Sequence[inspect.Parameter] = list(inspect.signature(function).parameters.values())
-    required = [one for one in parameters if one.default is one.empty and one.kind is not one.VAR_POSITIONAL]
+    gathering = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    required = [one for one in parameters if one.default is one.empty and one.kind not in gathering]
     return len(required) if all(one.kind is not one.KEYWORD_ONLY for one in required) else -1
 
 

@@ -1,0 +1,145 @@
+"""The registry: who wants what, which groups follow, and which declarations are refused."""
+
+import pytest
+
+from events import Event
+from events.core.errors import InvalidDeclaration
+from events.core.registry import DeclaredRegistry, Registry
+from events.core.registry import registry as default_registry
+
+
+class Sold(Event, topic="shop", key="item"):
+    item: int
+
+
+class Returned(Event, topic="shop", key="item"):
+    item: int
+
+
+class Shipped(Event, topic="parcels", key="parcel"):
+    parcel: int
+
+
+class Abstract(Event):
+    pass
+
+
+def test_a_subscriber_is_named_after_its_function_unless_it_says_otherwise():
+    registry = Registry()
+
+    @registry.subscriber(Sold)
+    def count(event): ...
+
+    @registry.subscriber(Sold, name="other")
+    def count_too(event): ...
+
+    assert [one.name for one in registry.subscribers] == ["count", "other"]
+
+
+def test_the_decorator_hands_the_function_back_as_it_is():
+    def count(event): ...
+
+    assert Registry().subscriber(Sold)(count) is count
+
+
+def test_subscribers_share_a_group_until_one_needs_its_own():
+    registry = Registry()
+    registry.subscriber(Sold)(named("plain"))
+    registry.subscriber(Shipped, group="parcels")(named("posted"))
+    registry.subscriber(Sold, batch=10)(named("many"))
+    registry.subscriber(Sold, atomic=False, concurrency=256)(named("fast"))
+    registry.subscriber(Returned)(named("back"))
+
+    groups = registry.groups("shop")
+
+    assert sorted(groups) == ["parcels", "shop", "shop.fast", "shop.many"]
+    assert [one.name for one in groups["shop"].subscribers] == ["plain", "back"]
+    assert (groups["shop.many"].batch, groups["shop"].batch) == (10, 1)
+    assert (groups["shop.fast"].concurrency, groups["shop"].concurrency) == (256, None)
+    assert groups["shop"].topics == {"shop"}
+
+
+def test_an_event_class_is_found_by_topic_and_type():
+    registry = Registry()
+    registry.subscriber(Sold, Shipped)(named("both"))
+
+    assert registry.find("shop", "Sold") is Sold
+    assert registry.find("parcels", "Sold") is None
+    assert registry.of_topic("shop") == [Sold]
+    assert registry.topics() == ["parcels", "shop"]
+
+
+def test_a_registry_knows_classes_that_nobody_subscribes_to_when_they_are_given():
+    assert Registry(event_classes=[Returned]).topics() == ["shop"]
+
+
+def test_the_default_registry_knows_every_declared_class():
+    assert isinstance(default_registry, DeclaredRegistry)
+    assert {Sold, Returned, Shipped} <= set(default_registry.events())
+
+
+def test_async_functions_are_told_apart():
+    registry = Registry()
+
+    @registry.subscriber(Sold)
+    async def later(event): ...
+
+    registry.subscriber(Sold)(named("now"))
+
+    assert [one.is_async for one in registry.subscribers] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("events", "options", "message"),
+    [
+        ((), {}, "name one to three classes"),
+        ((int,), {}, "name one to three classes"),
+        ((Abstract,), {}, "each with a topic"),
+        ((Sold,), {"name": "with space"}, "letters, digits and underscores"),
+        ((Sold,), {"batch": 0}, "batch= must be a whole number from 1, not 0"),
+        ((Sold,), {"batch": True}, "batch= must be a whole number"),
+        ((Sold,), {"concurrency": 2.5}, "concurrency= must be a whole number from 1, not 2.5"),
+    ],
+)
+def test_what_cannot_work_is_refused_at_the_declaration(events, options, message):
+    registry = Registry()
+
+    with pytest.raises(InvalidDeclaration, match=message):
+        registry.subscriber(*events, **options)(named("wrong"))
+
+    assert registry.subscribers == []
+
+
+def test_an_unknown_option_is_refused():
+    with pytest.raises(TypeError, match="retries"):
+        Registry().subscriber(Sold, retries=3)(named("wrong"))
+
+
+def test_a_name_is_taken_once_in_a_group():
+    registry = Registry()
+    registry.subscriber(Sold, group="a")(named("count"))
+    registry.subscriber(Sold, group="b")(named("count"))
+
+    with pytest.raises(InvalidDeclaration, match="the name is taken"):
+        registry.subscriber(Shipped, group="b")(named("count"))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda: None, lambda event, more: None, lambda *, event: None],
+    ids=["none", "two", "keyword only"],
+)
+def test_a_subscriber_takes_exactly_one_argument(function):
+    with pytest.raises(InvalidDeclaration, match="exactly one argument"):
+        Registry().subscriber(Sold, name="wrong")(function)
+
+
+def test_arguments_with_defaults_are_no_hindrance():
+    Registry().subscriber(Sold, name="right")(lambda event, *more, limit=3, **options: None)
+
+
+def named(name):
+    def function(event): ...
+
+    function.__name__ = name
+    return function
