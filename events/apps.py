@@ -1,0 +1,17 @@
+"""The app as Django meets it: finds contracts and subscribers, registers checks, opens nothing."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class EventsConfig(AppConfig):
+    """`events`, under the label `kafka_events`, so that tables do not meet somebody's own app called events."""
+
+    name = "events"
+    label = "kafka_events"
+    verbose_name = "Kafka events"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Import `contracts` and `subscribers` of every installed app, where they exist."""
+        autodiscover_modules("contracts", "subscribers")

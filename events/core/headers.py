@@ -1,0 +1,36 @@
+"""Headers as JSON, for rows that hold a record: text where it is text, base64 where it is not.
+
+    ("ce_type", b"QuoteCreated")  ⇄  ["ce_type", "QuoteCreated"]
+    ("trace", b"\\xff\\x00")        ⇄  ["trace", {"base64": "/wA="}]
+
+Bytes with a NUL count as no text: PostgreSQL stores none in its JSON. Names are held the same way.
+"""
+
+import base64
+from collections.abc import Iterable
+
+from events.core.broker import Headers
+
+type Held = str | dict[str, str]
+
+
+def held(headers: Headers) -> list[list[Held]]:
+    """The headers in a form that JSON can carry: a list of pairs, in the order of the wire."""
+    return [[_hold(name.encode(errors="surrogateescape")), _hold(value)] for name, value in headers]
+
+
+def given_back(pairs: Iterable[Iterable[Held]]) -> Headers:
+    """The headers that `held` was given, byte for byte."""
+    return tuple((_give_back(name).decode(errors="surrogateescape"), _give_back(value)) for name, value in pairs)
+
+
+def _hold(data: bytes) -> Held:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    return {"base64": base64.b64encode(data).decode()} if "\0" in text else text
+
+
+def _give_back(data: Held) -> bytes:
+    return data.encode() if isinstance(data, str) else base64.b64decode(data["base64"])
