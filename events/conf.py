@@ -14,8 +14,10 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 RUNNABLE = ("relay", "consume")
+SIZES = ("partitions", "replication")
 
 
 def key(default: Any, text: str) -> Any:
@@ -117,7 +119,7 @@ def _unknown(name: object, known: set[str]) -> str:
     return f"EVENTS has no key {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
 
 
-@setting_changed.connect
+@receiver(setting_changed)
 def _forget(*, setting: str, **_: object) -> None:
     if setting in ("EVENTS", "DEBUG"):
         config.cache_clear()
@@ -128,24 +130,41 @@ def _wrong_values(given: Mapping[str, Any]) -> list[str]:
 
 
 def _wrong_value(name: str, value: object) -> list[str]:
-    default = getattr(Config(), name)
+    label, default = f"EVENTS[{name!r}]", getattr(Config(), name)
     if isinstance(default, tuple):
         return _wrong_run(value)
     if isinstance(default, dict):
-        return [] if isinstance(value, Mapping) else [f"EVENTS[{name!r}] must be a dict, not {type(value).__name__}."]
+        return _wrong_topics(label, value) if name == "TOPICS" else _wrong_kind(label, value, Mapping, "a dict")
     if isinstance(default, str):
-        return [] if isinstance(value, str) else [f"EVENTS[{name!r}] must be text, not {type(value).__name__}."]
-    return _wrong_number(name, value, whole=isinstance(default, int))
+        return _wrong_kind(label, value, str, "text")
+    return _wrong_number(label, value, whole=isinstance(default, int))
 
 
-def _wrong_number(name: str, value: object, *, whole: bool) -> list[str]:
-    fits = isinstance(value, int) if whole else isinstance(value, int | float)
-    if not fits or isinstance(value, bool) or float(str(value)) <= 0:
-        return [f"EVENTS[{name!r}] must be a {'whole number' if whole else 'number of seconds'} above 0."]
-    return []
+def _wrong_kind(label: str, value: object, kind: type, text: str) -> list[str]:
+    return [] if isinstance(value, kind) else [f"{label} must be {text}, not {type(value).__name__}."]
+
+
+def _wrong_number(label: str, value: object, *, whole: bool) -> list[str]:
+    if type(value) in ((int,) if whole else (int, float)) and float(str(value)) > 0:
+        return []
+    return [f"{label} must be a {'whole number' if whole else 'number of seconds'} above 0."]
 
 
 def _wrong_run(value: object) -> list[str]:
-    if isinstance(value, list | tuple) and set(value) <= {*RUNNABLE, "none"}:
+    if isinstance(value, list | tuple) and all(one in (*RUNNABLE, "none") for one in value):
         return []
     return ['EVENTS["RUN"] must be a list of "relay", "consume" or both, or ["none"].']
+
+
+def _wrong_topics(label: str, value: object) -> list[str]:
+    if not isinstance(value, Mapping):
+        return _wrong_kind(label, value, Mapping, "a dict")
+    return [text for topic, sizes in value.items() for text in _wrong_topic(f"{label}[{topic!r}]", sizes)]
+
+
+def _wrong_topic(label: str, sizes: object) -> list[str]:
+    if not isinstance(sizes, Mapping):
+        return [f"{label} must be a dict of partitions and replication."]
+    unknown = [f"{label} knows partitions and replication, not {name!r}." for name in sizes if name not in SIZES]
+    wrong = (_wrong_number(f"{label}[{name!r}]", size, whole=True) for name, size in sizes.items() if name in SIZES)
+    return unknown + [text for texts in wrong for text in texts]

@@ -1,0 +1,101 @@
+"""`settings.EVENTS`: defaults, refusals that name the cure, and no secret in any of them."""
+
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from events.conf import Config, config, problems_of
+
+
+def test_the_settings_are_read_once_and_again_when_a_test_changes_them(settings):
+    settings.EVENTS = {"GROUP": "one"}
+    first, again = config(), config()
+
+    settings.EVENTS = {"GROUP": "two"}
+
+    assert first is again
+    assert (first.group, config().group) == ("one", "two")
+
+
+def test_what_a_process_runs_by_default_follows_debug(settings):
+    settings.EVENTS = {}
+    settings.DEBUG = True
+    assert config().runs("relay")
+    assert config().runs("consume")
+
+    settings.DEBUG = False
+    assert config().runs("relay")
+    assert not config().runs("consume")
+
+
+def test_none_runs_nothing():
+    assert not any(Config(RUN=("none",)).runs(part) for part in ("relay", "consume"))
+
+
+def test_source_and_group_have_names_even_when_none_is_given():
+    assert (Config().group, Config().source) == ("django", "django")
+    assert Config(GROUP="shop").source == "shop"
+    assert Config(GROUP="shop", SOURCE="/shop/eu").source == "/shop/eu"
+
+
+def test_a_topic_may_have_its_own_size():
+    given = Config(PARTITIONS=6, REPLICATION=3, TOPICS={"quotes": {"partitions": 12}})
+
+    assert (given.partitions("quotes"), given.replication("quotes")) == (12, 3)
+    assert given.partitions("likes") == 6
+
+
+def test_the_embedded_broker_stands_in_where_no_address_is_given(settings):
+    settings.BASE_DIR = Path("somewhere")
+
+    assert Config().embedded
+    assert not Config(BOOTSTRAP_SERVERS="kafka:9092").embedded
+    assert Config().embedded_folder == Path("somewhere/.run/embedded")
+    assert Config(EMBEDDED_FOLDER="elsewhere").embedded_folder == Path("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"BOOTSTRAP_SERVER": "x"}, "EVENTS has no key 'BOOTSTRAP_SERVER'. Did you mean 'BOOTSTRAP_SERVERS'?"),
+        ({"group": "x"}, "EVENTS has no key 'group'. Did you mean 'GROUP'?"),
+        ({"XYZZY": 1}, "EVENTS has no key 'XYZZY'."),
+        (["GROUP"], "EVENTS must be a dict, not list."),
+        ({"GROUP": 5}, "EVENTS['GROUP'] must be text, not int."),
+        ({"PARTITIONS": "6"}, "EVENTS['PARTITIONS'] must be a whole number above 0."),
+        ({"PARTITIONS": 1.5}, "EVENTS['PARTITIONS'] must be a whole number above 0."),
+        ({"PARTITIONS": True}, "EVENTS['PARTITIONS'] must be a whole number above 0."),
+        ({"DRAIN": 0}, "EVENTS['DRAIN'] must be a number of seconds above 0."),
+        ({"PRODUCER": "x"}, "EVENTS['PRODUCER'] must be a dict, not str."),
+        ({"RUN": "relay"}, 'EVENTS["RUN"] must be a list of "relay", "consume" or both, or ["none"].'),
+        ({"RUN": ["relays"]}, 'EVENTS["RUN"] must be a list of "relay", "consume" or both, or ["none"].'),
+        ({"RUN": [["relay"]]}, 'EVENTS["RUN"] must be a list of "relay", "consume" or both, or ["none"].'),
+        ({"TOPICS": {"quotes": 6}}, "EVENTS['TOPICS']['quotes'] must be a dict of partitions and replication."),
+        (
+            {"TOPICS": {"quotes": {"partition": 6}}},
+            "EVENTS['TOPICS']['quotes'] knows partitions and replication, not 'partition'.",
+        ),
+        (
+            {"TOPICS": {"quotes": {"partitions": 0}}},
+            "EVENTS['TOPICS']['quotes']['partitions'] must be a whole number above 0.",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_what_to_change(settings, given, sentence):
+    settings.EVENTS = given
+
+    assert problems_of(given) == [sentence]
+    with pytest.raises(ImproperlyConfigured):
+        config()
+
+
+def test_good_settings_have_no_problems():
+    assert problems_of({"RUN": ["relay", "consume"], "DRAIN": 5, "PRODUCER": {"linger_ms": 5}}) == []
+    assert problems_of({"RUN": ("none",), "TOPICS": {"quotes": {"partitions": 3, "replication": 1}}}) == []
+
+
+def test_no_problem_quotes_a_value():
+    given = {"PRODUCER": "s3cret", "GROUP": ["s3cret"], "RUN": ["s3cret"], "PARTITIONS": "s3cret"}
+
+    assert "s3cret" not in " ".join(problems_of(given))
