@@ -111,10 +111,12 @@ def problems_of(given: object) -> list[str]:
     if not isinstance(given, Mapping):
         return [f"EVENTS must be a dict, not {type(given).__name__}."]
     known = {one.name for one in fields(Config)}
-    return [_unknown(name, known) for name in given if name not in known] + _wrong_values(given)
+    return [unknown_key(name) for name in given if name not in known] + _wrong_values(given)
 
 
-def _unknown(name: object, known: set[str]) -> str:
+def unknown_key(name: object) -> str:
+    """The sentence for a key that does not exist, with the nearest one that does."""
+    known = [one.name for one in fields(Config)]
     near = difflib.get_close_matches(str(name).upper(), known, 1, 0.5)
     return f"EVENTS has no key {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
 

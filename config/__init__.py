@@ -1,0 +1,1 @@
+"""The Django project that runs: settings, URLs, ASGI and WSGI."""
