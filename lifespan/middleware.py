@@ -1,0 +1,56 @@
+"""`Lifespan`: the ASGI application that opens resources at the server's startup and closes them at its shutdown."""
+
+from functools import partial
+
+from lifespan.asgi import ASGIApp, Receive, Scope, Send
+from lifespan.run import NotStarted, Resource, Run
+from lifespan.signals import leave
+
+
+class Lifespan:
+    """Wraps `app`, and answers the `lifespan` scope itself; every other scope is passed on untouched.
+
+    Each resource is a callable that is given the `Run` and returns an async context manager; what that yields, a
+    dict or None, goes into `scope["state"]`. The time limits, in seconds, hold for all resources together. They
+    are below the 30 s after which gunicorn and Kubernetes lose patience.
+
+    Protocol: the lifespan specification 2.0 of ASGI. A start that fails is answered, never raised: at an exception,
+    as at an early return, every server would go on and serve without the resources.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *resources: Resource,
+        startup_timeout: float = 25.0,
+        shutdown_timeout: float = 20.0,
+    ) -> None:
+        self.app = app
+        self._new_run = partial(Run, *resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            run = self._new_run()
+            await run.start()
+        except NotStarted as exc:
+            await send({"type": "lifespan.startup.failed", "message": str(exc)})
+            return
+        scope.get("state", {}).update(run.state)
+        try:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        finally:  # cancelled means stop, too
+            await run.finish()
+        if run.problems and run.sets_exit_code:
+            await leave(1)
+        if run.problems:
+            await send({"type": "lifespan.shutdown.failed", "message": "; ".join(run.problems)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})

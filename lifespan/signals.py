@@ -1,0 +1,107 @@
+"""The stop signals of this process: heard while a run is up, and set back at its end.
+
+A server may wait for ever for an open event stream before it sends `lifespan.shutdown`, so a run listens to the
+signal itself. The server's own handler is called next: what the server does at a stop does not change.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Self
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+ONE_WISH = 1.0  # seconds; `timeout` and process managers send a signal to the process and again to its group
+
+
+class StopSignals:
+    """Calls `heard(signum)` for stop signals while it is entered; in the main thread only, elsewhere never.
+
+    Handlers that were there are called next, and what nobody handles stays so. With `alone` all signals that are
+    not ignored are taken, and nobody else is called.
+    """
+
+    def __init__(self, heard: Callable[[int], object], *, alone: bool = False) -> None:
+        self._heard = heard
+        self._alone = alone
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            handlers = {signum: signal.getsignal(signum) for signum in STOP_SIGNALS}
+            self._before = {s: h for s, h in handlers.items() if self._takes(s, h)}
+        for signum in self._before:
+            signal.signal(signum, self._hear)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for signum, handler in self._before.items():
+            if signal.getsignal(signum) == self._hear:  # else somebody took it after us, and it is theirs
+                signal.signal(signum, handler)
+
+    @property
+    def adopted(self) -> bool:
+        """Whether this is a worker process that SIGTERM would have killed, and now does not.
+
+        So it is in hypercorn's workers. Their parent sends SIGTERM to all of them once one has left, in the middle
+        of requests. Who takes it there must also end the process.
+        """
+        return not self._alone and self._before.get(signal.SIGTERM) is signal.SIG_DFL
+
+    def ask_to_stop(self) -> bool:
+        """Send SIGTERM to whoever drains this process: itself, or a worker's parent. False where nobody would.
+
+        Measured: of all ways to stop from inside, only this one lets uvicorn, hypercorn, granian and gunicorn
+        finish their requests. A handler that raises KeyboardInterrupt does not drain, so it is not asked.
+        """
+        handler = self._before.get(signal.SIGTERM)
+        if callable(handler) and handler is not signal.default_int_handler:
+            signal.raise_signal(signal.SIGTERM)
+        elif self.adopted:
+            os.kill(os.getppid(), signal.SIGTERM)
+        else:
+            return False
+        return True
+
+    def _takes(self, signum: int, handler: Any) -> bool:
+        if self._alone:
+            return handler is not signal.SIG_IGN
+        if signum == signal.SIGTERM and handler is signal.SIG_DFL:
+            return multiprocessing.parent_process() is not None
+        return callable(handler)
+
+    def _hear(self, signum: int, frame: FrameType | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: somebody chained to us and has kept the reference
+            self._heard(signum)
+        if not self._alone and callable(handler := self._before[signum]):
+            handler(signum, frame)
+
+
+def first_and_again(first: Callable[[], object], again: Callable[[], object]) -> Callable[[int], None]:
+    """Call `first` for a signal, and `again` when the same one comes later: a second Ctrl-C."""
+    seen: dict[int, float] = {}
+
+    def heard(signum: int) -> None:
+        now = time.monotonic()
+        if now - seen.setdefault(signum, now) < ONE_WISH:
+            first()
+        else:
+            again()
+
+    return heard
+
+
+async def leave(code: int) -> None:
+    """Leave the process with this exit code, by way of the loop.
+
+    Inside the lifespan coroutine uvicorn swallows even `SystemExit`. The wait keeps the server from going on
+    meanwhile: it would send itself the signal it has caught, and that would be the exit code.
+    """
+    asyncio.get_running_loop().call_soon(sys.exit, code)
+    await asyncio.sleep(1)
