@@ -1,0 +1,127 @@
+"""Keeps a loop running: after any error it waits and makes a NEW loop, until it is told to stop.
+
+Rules
+* A consumer or producer is used once. What failed is never started again; `make` builds another.
+* The wait doubles from 0.5 s to 30 s, with jitter; after 60 s without an error it starts small again.
+* Each error is one log line. The traceback comes only with the first error of its kind: an outage of an hour must
+  not fill the log.
+* Stop and cancellation end it at once, also in the middle of a wait.
+* A loop that returns by itself is done, and so is its supervisor.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol
+
+from events.core.retry import BackOff, Random
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT_S, MOST_WAIT_S = 0.5, 30.0
+HEALTHY_AFTER_S = 60.0
+
+type State = Literal["new", "running", "waiting", "stopping", "stopped"]
+
+
+class Loop(Protocol):
+    """What can be kept running: an engine, or the relay."""
+
+    async def run(self) -> None:
+        """Run until `stop` is asked, or raise."""
+
+    def stop(self) -> None:
+        """Ask `run` to finish what it has begun and to return. Comes back at once."""
+
+
+async def wait_unless(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until `stop` is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+class Supervisor:
+    """Keeps one loop running, and says how it is.
+
+    `state` since `since` (on `clock`'s scale), `why` it is not running (empty when it is), `restarts` so far,
+    `loop`: the one that runs now. `clock`, `chance` and `wait` are for tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Loop],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Random = random.random,
+        wait: Callable[[asyncio.Event, float], Awaitable[None]] = wait_unless,
+    ) -> None:
+        self.name, self._make, self._clock, self._wait = name, make, clock, wait
+        self.state: State = "new"
+        self.since = clock()
+        self.why = ""
+        self.restarts = 0
+        self.loop: Loop | None = None
+        self._back_off = BackOff(FIRST_WAIT_S, MOST_WAIT_S, chance)
+        self._kinds: set[type[Exception]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep it running until `stop` is set; then let it finish and return."""
+        try:
+            while not stop.is_set() and (error := await self._run_once(stop)):
+                await self._wait_after(error, stop)
+        finally:
+            self.loop = None
+            self._become("stopped", self.why)
+
+    async def _run_once(self, stop: asyncio.Event) -> Exception | None:
+        self._become("running")
+        try:
+            self.loop = self._make()
+            await self._run_until(stop, self.loop)
+        except Exception as error:
+            return error
+        return None
+
+    async def _run_until(self, stop: asyncio.Event, loop: Loop) -> None:
+        running, stopping = asyncio.create_task(loop.run()), asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                self._become("stopping")
+                loop.stop()
+            await running
+        finally:
+            stopping.cancel()
+            running.cancel()
+            await asyncio.wait((running, stopping))
+
+    async def _wait_after(self, error: Exception, stop: asyncio.Event) -> None:
+        if self._clock() - self.since >= HEALTHY_AFTER_S:
+            self._back_off.reset()
+        delay = self._back_off.next()
+        self._log(error, 0.0 if stop.is_set() else delay)
+        self._become("waiting", f"{type(error).__name__}: {error}")
+        self.restarts += not stop.is_set()
+        await self._wait(stop, delay)
+
+    def _log(self, error: Exception, delay: float) -> None:
+        first = type(error) not in self._kinds
+        self._kinds.add(type(error))
+        then = f"starting anew in {delay:.1f} s" if delay else "it was to stop anyway"
+        log.error(
+            "%s failed: %s: %s; %s", self.name, type(error).__name__, error, then, exc_info=error if first else None
+        )
+
+    def _become(self, state: State, why: str = "") -> None:
+        self.state, self.why, self.since = state, why, self._clock()
+
+
+async def supervise(name: str, make: Callable[[], Loop], stop: asyncio.Event) -> None:
+    """Keep a loop running until `stop` is set, then let it finish. `name` is how the log calls it."""
+    await Supervisor(name, make).run(stop)
