@@ -1,38 +1,34 @@
-"""Waiting in tests: poll a condition until it holds or its time is over. Never sleep and hope."""
+"""Waiting for something to become true, with a deadline, instead of sleeping and hoping."""
 
 import asyncio
-import inspect
 import time
 
-STEP = 0.01  # seconds between two looks
+POLL_S = 0.01
 
 
-async def until(condition, timeout=10.0):
-    """Wait until `condition()` (plain or async) is true, and return what it gave. Raises TimeoutError."""
-    deadline = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if inspect.isawaitable(value):
-            value = await value
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not true within {timeout} s: {_described(condition)}")
-        await asyncio.sleep(STEP)
-
-
-def until_sync(condition, timeout=10.0):
-    """Wait in a thread until `condition()` is true, and return what it gave. Raises TimeoutError."""
-    deadline = time.monotonic() + timeout
+def wait_until(condition, timeout_s=5.0):
+    """Poll until `condition()` is true and return its value; fail after `timeout_s` seconds."""
+    deadline = time.monotonic() + timeout_s
     while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not true within {timeout} s: {_described(condition)}")
-        time.sleep(STEP)
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {condition}"
+        time.sleep(POLL_S)
     return value
 
 
-def _described(condition):
-    try:
-        return inspect.getsource(condition).strip()
-    except (OSError, TypeError):
-        return repr(condition)
+async def await_until(condition, timeout_s=5.0):
+    """The same inside an event loop, which goes on running."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {condition}"
+        await asyncio.sleep(POLL_S)
+    return value
+
+
+async def until(condition, timeout=10.0):
+    """`await_until` with room for a machine that runs other tests too."""
+    return await await_until(condition, timeout)
+
+
+def until_sync(condition, timeout=10.0):
+    """`wait_until` with room for a machine that runs other tests too."""
+    return wait_until(condition, timeout)
