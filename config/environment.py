@@ -17,7 +17,7 @@ PREFIX = "EVENTS_"
 
 
 def events_from(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The keys of `EVENTS` that the environment sets. Raises `ImproperlyConfigured` for a name or value that is wrong."""
+    """The keys of `EVENTS` that the environment sets. Raises `ImproperlyConfigured` for a wrong name or value."""
     known = {one.name: one for one in fields(Config)}
     named = {name.removeprefix(PREFIX): text for name, text in environ.items() if name.startswith(PREFIX) and text}
     for name in named.keys() - known.keys():
