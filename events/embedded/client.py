@@ -227,11 +227,13 @@ def _not_ready(folder: Folder) -> str:
 
 
 def _ask(folder: str | os.PathLike[str], request: control.Request) -> control.Answer | None:
-    connection = connect(Folder(folder), time.monotonic() + READY_S)
+    asked = Folder(folder)
+    connection = connect(asked, time.monotonic() + READY_S)
     if connection is None:
         return None
     with contextlib.closing(connection):
         said = connection.ask(request)
-        if isinstance(said, control.Stopping):
-            connection.wait_end()
-        return said
+    if isinstance(said, control.Stopping):
+        with asked.locked("broker", READY_S):  # free when it has ended, its port too
+            pass
+    return said

@@ -39,12 +39,6 @@ class Connection:
         with contextlib.suppress(OSError):
             yield from self._read()
 
-    def wait_end(self) -> None:
-        """Wait until the broker has closed the connection."""
-        with contextlib.suppress(OSError):
-            while self._lines.readline():
-                pass
-
     def leave(self) -> None:
         """Say that nothing more will be said: the broker closes, which ends `answers` in the thread that reads."""
         with contextlib.suppress(OSError):

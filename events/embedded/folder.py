@@ -92,10 +92,11 @@ class Folder:
 
     def _short_path(self) -> Path:
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-        name = f"events-{os.geteuid()}-{digest}"
-        roots = (Path(tempfile.gettempdir()), Path("/tmp"))  # a private folder below it: checked by _make_private
-        short = (root for root in roots if len(os.fsencode(root / name)) < SOCKET_PATH_BYTES - 20)
-        return _make_private(next(short) / name) / "control.sock"
+        path = Path(tempfile.gettempdir()) / f"events-{os.geteuid()}-{digest}" / "control.sock"
+        if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
+            raise EmbeddedBrokerRefused(f"{path} is too long for a Unix socket: set EVENTS['EMBEDDED_FOLDER'].")
+        _make_private(path.parent)
+        return path
 
 
 def _take(descriptor: int) -> bool:
@@ -106,9 +107,8 @@ def _take(descriptor: int) -> bool:
     return True
 
 
-def _make_private(path: Path) -> Path:
+def _make_private(path: Path) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()
     if path.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise EmbeddedBrokerRefused(f"{path} is not a private folder of this user: remove it.")
-    return path

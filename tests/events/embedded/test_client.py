@@ -1,0 +1,303 @@
+"""The embedded broker as its users see it: real child processes, real Kafka clients."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from events.core.errors import BrokerUnavailable, EmbeddedBrokerRefused
+from events.embedded import client
+from events.embedded.client import Use, aheld_open, check_allowed, held_open, status, stop
+from events.embedded.folder import Folder
+from tests.events.embedded.user_process import ROOT, runs
+from tests.waiting import await_until, wait_until
+
+TWO_TOPICS = {"quotes": 3, "likes": 5}
+
+
+async def produce(address, topic, values):
+    producer = AIOKafkaProducer(bootstrap_servers=address)
+    await producer.start()
+    try:
+        for value in values:
+            await producer.send_and_wait(topic, value, partition=0)
+        return {topic: await producer.partitions_for(topic)}
+    finally:
+        await producer.stop()
+
+
+async def consume(address, topic, count):
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=address,
+        group_id="readers",
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=20,
+        session_timeout_ms=6000,
+    )
+    await consumer.start()
+    try:
+        return [(await asyncio.wait_for(consumer.getone(), 5)).value for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+async def test_records_travel_through_it(folder):
+    async with aheld_open(folder, Use(topics={"quotes": 3})) as broker:
+        await produce(broker.address, "quotes", [b"one", b"two"])
+
+        assert await consume(broker.address, "quotes", 2) == [b"one", b"two"]
+
+
+async def test_topics_have_the_partitions_they_were_declared_with(folder):
+    async with aheld_open(folder, Use(topics=TWO_TOPICS)) as broker:
+        quotes = await produce(broker.address, "quotes", [b"x"])
+        likes = await produce(broker.address, "likes", [b"x"])
+
+        assert (quotes, likes) == ({"quotes": {0, 1, 2}}, {"likes": {0, 1, 2, 3, 4}})
+        assert status(folder).topics == TWO_TOPICS
+
+
+def test_processes_that_ask_at_once_get_one_broker(user):
+    users = [user() for _ in range(4)]
+
+    told = [one.told() for one in users]
+
+    assert len({(one["pid"], one["address"]) for one in told}) == 1
+
+
+def test_it_ends_some_time_after_its_last_user_was_killed(folder, user):
+    killed = user(linger_s=0.5)
+    pid = killed.told()["pid"]
+
+    killed.kill()
+
+    assert runs(pid)
+    wait_until(lambda: not runs(pid))
+    assert "nobody used it for 0.5 s" in Folder(folder).log_tail()
+
+
+def test_it_lives_on_when_its_starter_is_killed_with_all_its_process_group(folder, user):
+    starter = user(linger_s=0.2)
+    pid = starter.told()["pid"]
+    other = user()
+    other.told()
+
+    starter.kill(group=True)
+    wait_until(lambda: status(folder).users == [other.pid])
+
+    with pytest.raises(AssertionError):
+        wait_until(lambda: not runs(pid), timeout_s=0.6)
+
+
+def test_it_is_not_a_child_of_its_starter_so_it_can_be_no_zombie(folder):
+    with held_open(folder, Use()):
+        pid = status(folder).pid
+
+        assert f"PPid:\t{os.getpid()}\n" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_the_port_stays_when_it_is_started_again(folder, user):
+    first = user()
+    before = first.told()
+    first.leave()
+    assert stop(folder) is None
+
+    after = user().told()
+
+    assert after["address"] == before["address"]
+    assert after["pid"] != before["pid"]
+
+
+def test_a_port_that_was_taken_meanwhile_is_left_alone(folder, user):
+    first = user()
+    before = first.told()["address"]
+    first.leave()
+    assert stop(folder) is None
+
+    with socket.create_server(("127.0.0.1", int(before.rpartition(":")[2]))):
+        after = user().told()["address"]
+
+    assert after != before
+
+
+def test_status_tells_who_uses_it_for_what(folder, user):
+    one = user(topics={"quotes": 2}, groups={"likes": ["quotes"]})
+    pid = one.told()["pid"]
+
+    found = status(folder)
+
+    assert (found.pid, found.users, found.topics) == (pid, [one.pid], {"quotes": 2})
+    assert found.groups == {"likes": ["quotes"]}
+    assert 0 <= found.uptime_s < 60
+
+
+def test_without_a_broker_there_is_no_status_and_nothing_to_stop(folder):
+    assert status(folder) is None
+    assert stop(folder) is None
+    assert not folder.exists()
+
+
+def test_it_is_not_stopped_under_somebody_who_uses_it(folder, user):
+    one = user()
+    pid = one.told()["pid"]
+
+    why = stop(folder)
+
+    assert why == f"Still used by process {one.pid}."
+    assert runs(pid)
+
+
+def test_it_is_gone_once_it_was_stopped(folder, user):
+    one = user()
+    pid = one.told()["pid"]
+    one.leave()
+
+    assert stop(folder) is None
+
+    wait_until(lambda: not runs(pid), timeout_s=1)
+
+
+async def test_at_its_end_it_says_what_it_took_with_it(folder):
+    async with aheld_open(folder, Use(topics=TWO_TOPICS)) as broker:
+        await produce(broker.address, "quotes", [b"one", b"two"])
+
+    assert await asyncio.to_thread(stop, folder) is None
+
+    await await_until(lambda: "gone with it: quotes with 2 records, likes with 0 records" in Folder(folder).log_tail())
+
+
+def test_groups_of_all_processes_are_known_to_each_also_after_they_left(folder, user):
+    with held_open(folder, Use(groups={"likes": ["quotes"]})) as broker:
+        other = user(groups={"quotes": ["likes"], "likes": ["users"]})
+        other.told()
+        other.leave()
+
+        wait_until(lambda: dict(broker.groups) == {"likes": ["quotes", "users"], "quotes": ["likes"]})
+
+
+def test_a_second_member_of_a_group_is_warned_of(folder, user, caplog):
+    with held_open(folder, Use(groups={"likes": ["quotes"]}, consumes=["likes"])):
+        user(groups={"likes": ["quotes"]}).told()
+        assert "consume group" not in Folder(folder).log_tail()
+
+        user(consumes=["likes"]).told()
+
+        wait_until(lambda: "Two processes consume group likes" in caplog.text)
+    assert "Two processes consume group likes" in Folder(folder).log_tail()
+
+
+def test_a_topic_with_another_number_of_partitions_is_warned_of(folder, user, caplog):
+    with held_open(folder, Use(topics={"quotes": 2})):
+        user(topics={"quotes": 3}).told()
+
+        wait_until(lambda: "Topic quotes has 2 partitions, not 3" in caplog.text)
+
+
+async def test_dropped_records_are_told(folder, caplog):
+    async with aheld_open(folder, Use(topics={"quotes": 1})) as broker:
+        await produce(broker.address, "quotes", [bytes(1_000_000)] * 7)
+
+        await await_until(lambda: "quotes/0 has dropped its oldest" in caplog.text)
+
+
+async def test_when_it_dies_under_a_user_a_new_one_takes_its_place(folder, caplog):
+    replaced = threading.Event()
+    async with aheld_open(folder, Use(topics=TWO_TOPICS, on_replaced=replaced.set)) as broker:
+        before = status(folder)
+
+        os.kill(before.pid, signal.SIGKILL)
+
+        assert await asyncio.to_thread(replaced.wait, 10)
+        after = status(folder)
+        assert (after.address, after.topics) == (before.address, before.topics)
+        assert after.pid != before.pid
+        await produce(broker.address, "quotes", [b"x"])
+    assert "its records in memory are lost" in caplog.text
+
+
+def test_all_users_of_one_that_died_share_the_next_one(folder, user):
+    users = [user() for _ in range(3)]
+    before = [one.told() for one in users][0]["pid"]
+
+    os.kill(before, signal.SIGKILL)
+
+    found = wait_until(lambda: (now := status(folder)) and len(now.users) == 3 and now)
+    assert sorted(found.users) == sorted(one.pid for one in users)
+
+
+def test_it_ends_when_its_folder_was_deleted(folder, user):
+    pid = user().told()["pid"]
+
+    (folder / "control.sock").unlink()
+
+    wait_until(lambda: not runs(pid), timeout_s=8)
+
+
+def test_it_does_not_hold_the_pipes_of_who_asked(folder):
+    script = "import sys; from events.embedded.client import *\nwith held_open(sys.argv[1], Use()): print('held')"
+
+    done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, cwd=ROOT, timeout=8)
+
+    assert (done.stdout, done.stderr) == (b"held\n", b"")
+    assert status(folder).users == []
+
+
+def test_a_long_path_works_too(tmp_path, folder):
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+
+    with held_open(deep, Use()) as broker:
+        assert status(deep).address == broker.address
+        control = Folder(deep).state().control
+        assert os.stat(os.path.dirname(control)).st_mode & 0o077 == 0
+
+    assert stop(deep) is None
+    os.rmdir(os.path.dirname(control))
+
+
+def test_a_broker_that_cannot_start_shows_its_log(folder, monkeypatch):
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+
+    with pytest.raises(BrokerUnavailable, match=r"(?s)broker\.log.*encodings"), held_open(folder, Use()):
+        pass
+
+
+def test_without_confluent_kafka_the_error_says_what_to_install(folder, monkeypatch):
+    monkeypatch.setattr(client.importlib.util, "find_spec", lambda name: None)
+
+    with pytest.raises(EmbeddedBrokerRefused, match=r"django-kafka-events\[embedded\]"), held_open(folder, Use()):
+        pass
+
+
+async def test_cancelling_the_opening_leaves_no_user_behind(folder):
+    async def hold():
+        async with aheld_open(folder, Use(linger_s=5)):
+            pytest.fail("it was cancelled before")
+
+    opening = asyncio.create_task(hold())
+    await await_until(lambda: (folder / "start.lock").exists())
+    opening.cancel()
+    await asyncio.wait([opening])
+
+    assert opening.cancelled()
+    await await_until(lambda: (now := status(folder)) and now.users == [])
+
+
+def test_it_is_refused_outside_development():
+    check_allowed(debug=True)
+
+    with pytest.raises(EmbeddedBrokerRefused, match="DEBUG"):
+        check_allowed(debug=False)
+
+
+@pytest.fixture(autouse=True)
+def _warnings_are_caught(caplog):
+    caplog.set_level(logging.WARNING, "events.embedded")
