@@ -203,7 +203,7 @@ def tidy_connections(*, idle: bool = False) -> None:
         if connection.settings_dict["CONN_MAX_AGE"] == 0 and not _has_pool(connection):
             connection.close_at = None
         connection.close_if_unusable_or_obsolete()
-        connection.health_check_enabled = idle or connection.settings_dict["CONN_HEALTH_CHECKS"]
+        connection.health_check_enabled = idle or connection.settings_dict["CONN_HEALTH_CHECKS"]  # type: ignore[attr-defined]
 
 
 def database_answers() -> bool:
