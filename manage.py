@@ -20,8 +20,7 @@ def main() -> None:
         if error.name != "django":
             raise
         sys.exit(
-            f"Django is not installed for {sys.executable}. "
-            "Run .venv/bin/python manage.py (make install makes .venv)."
+            f"Django is not installed for {sys.executable}. Run .venv/bin/python manage.py (make install makes .venv)."
         )
     execute_from_command_line(sys.argv)
 
