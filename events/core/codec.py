@@ -6,7 +6,7 @@ Source: CloudEvents 1.0, Kafka protocol binding, sections 3.1 to 3.3.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -54,12 +54,15 @@ class Codec:
             headers=_headers(self.source, said.type),
         )
 
-    def decode(self, record: Record) -> Envelope | Unwanted:
-        """The envelope of a record. Raises `Undecodable` for what must go to the dead letters."""
+    def decode(self, record: Record, wanted: Collection[EventClass] | None = None) -> Envelope | Unwanted:
+        """The envelope of a record. Raises `Undecodable` for what must go to the dead letters.
+
+        `wanted`: the classes that a group subscribes to; any other one is unwanted. None wants all declared ones.
+        """
         attributes, data = _structured(record) if _is_structured(record) else (_binary(record), record.value)
         event_class = self._event_class(record, attributes.get("type"))
-        if event_class is None:
-            return Unwanted(str(attributes["type"]))
+        if event_class is None or (wanted is not None and event_class not in wanted):
+            return Unwanted(attributes.get("type", ""))
         return _envelope(record, attributes, _decode(data, event_class))
 
     def _event_class(self, record: Record, type: str | None) -> EventClass | None:
