@@ -1,0 +1,64 @@
+"""Imports of thousands: both sides end up with the same quotes, also when processes are killed on the way."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import until_sync
+
+LONG = os.environ.get("ACCEPTANCE") == "long"
+FORTUNES = Path("/usr/share/games/fortunes")
+MANY = 2_000
+
+
+@pytest.fixture
+def quotes_file(tmp_path):
+    """A file in the fortune format: Debian's own in the long form, else two thousand made here."""
+    if LONG and FORTUNES.is_dir():
+        return FORTUNES
+    path = tmp_path / "many"
+    path.write_text("\n%\n".join(f"Quote number {number}.\n\t\t-- Nobody" for number in range(MANY)))
+    return path
+
+
+def test_an_import_arrives_whole_and_a_second_one_adds_nothing(services, quotes_file):
+    services.quotes.manage("import_quotes", str(quotes_file))
+    total = services.settled()
+
+    again = services.quotes.manage("import_quotes", str(quotes_file))
+
+    assert total >= (10_000 if quotes_file == FORTUNES else MANY)
+    assert services.settled() == total, again.stdout
+
+
+def test_processes_killed_during_an_import_lose_and_repeat_nothing(apart, quotes_file):
+    for project in apart.projects:
+        project.start()
+    running = apart.quotes.manage_in_background("import_quotes", str(quotes_file))
+    until_sync(lambda: apart.likes.count("likes.KnownQuote") > 50, 60)
+
+    for project in apart.projects:
+        project.kill()
+    running.kill()
+    running.wait(10)
+    for project in apart.projects:
+        project.start()
+    apart.quotes.manage("import_quotes", str(quotes_file))
+
+    total = apart.settled()
+    assert total >= (10_000 if quotes_file == FORTUNES else MANY)
+    assert apart.likes.count("kafka_events.HeldRecord") == 0
+
+
+def test_a_killed_process_on_the_embedded_broker_keeps_what_was_not_sent(together, quotes_file):
+    together.quotes.start()
+    together.wait_for_copy(together.create("Know thyself.").body["id"])
+    together.quotes.kill()
+
+    together.quotes.manage("import_quotes", str(quotes_file))
+    waiting = together.quotes.count("kafka_events.OutboxRecord")
+    together.quotes.start()
+
+    assert waiting >= (10_000 if quotes_file == FORTUNES else MANY)
+    together.settled()
