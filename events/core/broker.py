@@ -138,7 +138,7 @@ class Consumer(Protocol):
 
     async def commit(self, positions: Mapping[Partition, int]) -> bool:
         """Store where to start again. False: refused or the gate is shut; the next assignment starts from Kafka's
-        truth. True only when the broker has stored it."""
+        truth. True only when the broker has stored it. May be cancelled: then it is not known whether it was."""
 
     async def stop(self) -> None:
         """Leave the group and close. Never raises, never hangs, never commits."""

@@ -1,0 +1,66 @@
+"""`Facts`: what an engine says of itself, for whoever judges its health. Written by the engine alone."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from events.core.broker import Partition
+
+log = logging.getLogger(__name__)
+
+type EngineState = Literal["new", "starting", "running", "draining", "stopped", "failed"]
+
+
+@dataclass(slots=True)
+class Facts:
+    """States with names, and counts since the engine was built. Times are on `clock`'s scale, in seconds.
+
+    `handled`: records closed. `again`, `outage`: records that were not, by the reason. `lost`: how often the group
+    threw us out. `progress`: when a record was last closed. `outages`: the partitions that wait for something that is
+    away, with what was said of it.
+    """
+
+    name: str = ""
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+    state: EngineState = "new"
+    since: float = 0.0
+    handled: int = 0
+    again: int = 0
+    outage: int = 0
+    lost: int = 0
+    progress: float | None = None
+    outages: dict[Partition, str] = field(default_factory=dict)
+    _outage_since: float = 0.0
+
+    def become(self, state: EngineState) -> None:
+        """Enter a state."""
+        self.state, self.since = state, self.clock()
+
+    def closed(self, records: int) -> None:
+        """So many records were closed."""
+        self.handled += records
+        if records:
+            self.progress = self.clock()
+
+    def lose(self, why: str) -> None:
+        """The group has thrown us out."""
+        self.lost += 1
+        log.warning("%s: lost its partitions: %s", self.name, why)
+
+    def away(self, partition: Partition, why: str) -> None:
+        """An outage holds this partition. One log line for the first partition, none for the others."""
+        if not self.outages:
+            self._outage_since = self.clock()
+            log.warning("%s: outage, handling pauses: %s", self.name, why)
+        self.outages[partition] = why
+
+    def back(self, partition: Partition) -> None:
+        """A call of this partition met no outage. One log line when it was the last one that waited."""
+        if self.outages.pop(partition, None) is not None and not self.outages:
+            log.warning("%s: outage over after %.1f s", self.name, self.clock() - self._outage_since)
+
+    def forget(self, partition: Partition) -> None:
+        """The partition is not ours any more, so nothing is known about what it waited for."""
+        self.outages.pop(partition, None)
