@@ -12,12 +12,19 @@ the next user of the thread would write into it. Tasks that are started inside t
 """
 
 import asyncio
-from collections.abc import Coroutine
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import transaction
+
+_depth: ContextVar[int] = ContextVar("kafka_events_aatomic", default=0)
+
+
+def inside_aatomic() -> bool:
+    """Whether this task, or the one that started it, is inside an `aatomic` block."""
+    return _depth.get() > 0
 
 
 class AsyncAtomic:
@@ -32,16 +39,18 @@ class AsyncAtomic:
             await to_the_end(entering)
         except asyncio.CancelledError as error:
             if not entering.cancelled() and entering.exception() is None:
-                await self.__aexit__(type(error), error, error.__traceback__)
+                await self._exit(type(error), error, error.__traceback__)
             raise
+        _depth.set(_depth.get() + 1)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await to_the_end(asyncio.ensure_future(self._leave(kind, error, traceback)))
+        _depth.set(_depth.get() - 1)
+        await self._exit(kind, error, traceback)
 
-    def _leave(self, *how: Any) -> Coroutine[Any, Any, None]:
-        return sync_to_async(self._atomic.__exit__)(*how)
+    async def _exit(self, *how: Any) -> None:
+        await to_the_end(asyncio.ensure_future(sync_to_async(self._atomic.__exit__)(*how)))
 
 
 def aatomic(using: str | None = None, *, savepoint: bool = True, durable: bool = False) -> AsyncAtomic:

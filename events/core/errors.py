@@ -5,6 +5,7 @@ EventsError
 ├── InvalidEvent            an event does not fit its own class: publish nothing
 ├── NotInTransaction        publish() outside a transaction
 ├── NotStarted              send() with no producer in this process
+├── LeaseLost               another process relays, or may: stop sending
 ├── Undecodable             a record that is not ours, not JSON or does not fit its class
 ├── BrokerError
 │   ├── BrokerUnavailable   nobody answers, or not in time: try again later
@@ -35,6 +36,10 @@ class NotInTransaction(EventsError, RuntimeError):
 
 class NotStarted(EventsError, RuntimeError):
     """`send` was called in a process that holds no producer open."""
+
+
+class LeaseLost(EventsError):
+    """The right to relay is another process's, or may be. Waiting cures it."""
 
 
 class Undecodable(EventsError, ValueError):

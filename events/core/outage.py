@@ -1,0 +1,27 @@
+"""`OutageLog`: an outage is two lines in the log, when it begins and when it ends, and not one for each try."""
+
+import logging
+import time
+from collections.abc import Callable
+
+
+class OutageLog:
+    """Whether something is out right now. `why` it is; empty when it is not. `who`: the subject of the log lines."""
+
+    def __init__(self, log: logging.Logger, who: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.why = ""
+        self._log, self._who, self._clock = log, who, clock
+        self._since = 0.0
+
+    def goes_on(self, why: str) -> None:
+        """Another try failed."""
+        if not self.why:
+            self._since = self._clock()
+            self._log.warning("%s waits, and goes on by itself: %s", self._who, why)
+        self.why = why
+
+    def ends(self) -> None:
+        """A try succeeded."""
+        if self.why:
+            self._log.warning("%s goes on after %.1f s.", self._who, self._clock() - self._since)
+        self.why = ""

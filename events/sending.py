@@ -1,0 +1,217 @@
+"""`send` and its kin: an event straight to Kafka, and its place when the brokers have it.
+
+`sending` holds a `Sender` open on the event loop; views in threads reach it from there. All who send at the same time
+share one batch, because a producer does one `send` at a time:
+
+    asend ─┐                                   ┌─▶ each its places, or its error
+    asend ─┼─▶ waiting ─▶ one producer.send ─▶─┤
+    send  ─┘   (from a thread)                 └─▶ a bad result: a new producer
+
+The relay's producer is another one: a record that is refused here must not spoil what is published.
+"""
+
+import asyncio
+import os
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connections
+
+from events.conf import config
+from events.core.broker import OutgoingRecord, Place, Producer, SendResult
+from events.core.codec import Codec
+from events.core.errors import BrokerError, BrokerUnavailable, NotStarted, RecordRefused
+from events.core.event import Event
+from events.transactions import inside_aatomic
+
+
+class DualWrite(RuntimeWarning):
+    """`send` inside a transaction: the event goes out even if the transaction rolls back."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """The records of one call, and where their results go."""
+
+    records: Sequence[OutgoingRecord]
+    results: asyncio.Future[list[SendResult]]
+
+
+class Sender:
+    """One producer for all who send from this process. It is built when first needed, and anew after a bad result."""
+
+    def __init__(self, make_producer: Callable[[], Producer]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.process = os.getpid()
+        self._make_producer = make_producer
+        self._producer: Producer | None = None
+        self._waiting: list[Waiting] = []
+        self._at_work: asyncio.Task[None] | None = None
+
+    async def send(self, records: Sequence[OutgoingRecord], within_s: float) -> list[SendResult]:
+        """Send records and wait for their results. Raises `BrokerUnavailable` when they do not come in time."""
+        waiting = Waiting(records, self.loop.create_future())
+        self._waiting.append(waiting)
+        if self._at_work is None or self._at_work.done():
+            self._at_work = asyncio.create_task(self._work())
+        try:
+            async with asyncio.timeout(within_s):
+                return await waiting.results
+        except TimeoutError:
+            raise BrokerUnavailable(
+                f"Kafka did not answer within {within_s:g} s. The event may have been sent, or not."
+            ) from None
+
+    async def close(self) -> None:
+        """Finish what is on its way, refuse what is not, close the producer."""
+        left, self._waiting = self._waiting, []
+        for one in left:
+            _give(one, [BrokerUnavailable("This process is stopping: nothing was sent.")] * len(one.records))
+        if self._at_work:
+            await self._at_work
+        await self._drop_producer()
+
+    async def _work(self) -> None:
+        while self._waiting:
+            together = [one for one in self._waiting if not one.results.done()]  # done: its caller has given up
+            self._waiting = []
+            await self._send_together(together)
+
+    async def _send_together(self, together: Sequence[Waiting]) -> None:
+        results = await self._hand_over([record for one in together for record in one.records])
+        for one in together:
+            own, results = results[: len(one.records)], results[len(one.records) :]
+            if len(together) > 1 and any(isinstance(result, RecordRefused) for result in own):
+                own = await self._again_alone(one, own)
+            _give(one, own)
+
+    async def _again_alone(self, one: Waiting, results: Sequence[SendResult]) -> list[SendResult]:
+        # Behind a refused record of somebody else, innocent ones are refused too: only alone they get their answer.
+        left = [record for record, result in zip(one.records, results, strict=True) if not isinstance(result, Place)]
+        answers = iter(await self._hand_over(left))
+        return [result if isinstance(result, Place) else next(answers) for result in results]
+
+    async def _hand_over(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
+        try:
+            if self._producer is None:
+                self._producer = self._make_producer()
+                await self._producer.start()
+            results = await self._producer.send(records)
+        except Exception as error:
+            unavailable = error if isinstance(error, BrokerUnavailable) else BrokerUnavailable(repr(error))
+            results = [unavailable] * len(records)
+        if not all(isinstance(result, Place) for result in results):
+            await self._drop_producer()
+        return results
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer:
+            await producer.stop()
+
+
+_open: list[Sender] = []
+
+
+@asynccontextmanager
+async def sending(make_producer: Callable[[], Producer]) -> AsyncIterator[Sender]:
+    """Make `send` and `asend` work in this process while the block runs. Connects when the first event is sent."""
+    sender = Sender(make_producer)
+    _open.append(sender)
+    try:
+        yield sender
+    finally:
+        _open.remove(sender)
+        await sender.close()
+
+
+def send(event: Event) -> Place:
+    """Send an event to Kafka, without a transaction. Returns its place when the brokers have it.
+
+    Raises `NotStarted` when this process holds no producer, `BrokerUnavailable` when Kafka does not answer within
+    `EVENTS["SEND_TIMEOUT"]` seconds, `RecordRefused` when it never will take this event, `InvalidEvent` for fields that
+    do not fit, and `SynchronousOnlyOperation` on the thread of an event loop: there, `await asend(event)`.
+    """
+    return send_many([event])[0]
+
+
+def send_many(events: Iterable[Event]) -> list[Place]:
+    """`send` for many at once, in their order. Raises the first error; the others may have been sent, or not."""
+    _demand_no_loop()
+    sender, records, timeout = _sender(), _records(events), config().SEND_TIMEOUT
+    _warn_of_dual_write(_in_transaction())
+    answer = asyncio.run_coroutine_threadsafe(sender.send(records, timeout), sender.loop)
+    try:
+        return _places(answer.result(timeout + 1))
+    except TimeoutError:
+        answer.cancel()
+        raise BrokerUnavailable("The event loop that sends does not answer: something blocks it.") from None
+
+
+async def asend(event: Event) -> Place:
+    """`send` for async code."""
+    return (await asend_many([event]))[0]
+
+
+async def asend_many(events: Iterable[Event]) -> list[Place]:
+    """`send_many` for async code."""
+    sender, records, timeout = _sender(), _records(events), config().SEND_TIMEOUT
+    _warn_of_dual_write(inside_aatomic())
+    if sender.loop is asyncio.get_running_loop():
+        return _places(await sender.send(records, timeout))
+    answer = asyncio.run_coroutine_threadsafe(sender.send(records, timeout), sender.loop)
+    results: list[SendResult] = await asyncio.wrap_future(answer)
+    return _places(results)
+
+
+def _give(one: Waiting, results: list[SendResult]) -> None:
+    if not one.results.done():
+        one.results.set_result(results)
+
+
+def _records(events: Iterable[Event]) -> list[OutgoingRecord]:
+    codec = Codec(config().source, config().PREFIX)
+    return [codec.encode(event) for event in events]
+
+
+def _places(results: Sequence[SendResult]) -> list[Place]:
+    for result in results:
+        if isinstance(result, BrokerError):
+            raise result
+    return [result for result in results if isinstance(result, Place)]
+
+
+def _sender() -> Sender:
+    if not _open or _open[-1].process != os.getpid() or _open[-1].loop.is_closed():
+        raise NotStarted(
+            "send() found no producer in this process. Wrap the ASGI application: Lifespan(application, relaying), or "
+            "use publish(), which needs none."
+        )
+    return _open[-1]
+
+
+def _demand_no_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise SynchronousOnlyOperation("send() would stop the event loop of this thread. Write `await asend(event)`.")
+
+
+def _in_transaction() -> bool:
+    # The transaction that a TestCase wraps around each test is not the user's.
+    blocks = connections[config().DATABASE].atomic_blocks
+    return any(not getattr(block, "_from_testcase", False) for block in blocks)
+
+
+def _warn_of_dual_write(inside: bool) -> None:
+    if inside:
+        warnings.warn(
+            "send() inside a transaction: the event goes out even if the transaction rolls back. Use publish(), or "
+            "send after the transaction.",
+            DualWrite,
+            stacklevel=4,
+        )
