@@ -1,0 +1,168 @@
+"""`KafkaConsumer`: one member of one group, on aiokafka, with everything that aiokafka leaves to its user.
+
+Raw bytes only; explicit commits only; own rules for offsets that are not there (`offsets`); commits only from a
+member (`membership`); errors from our tree. An object is used once: after an error or a stop, build a new one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from events.core.broker import Owner, Partition, Record
+from events.core.errors import BrokerUnavailable, MembershipLost
+from events.kafka import private
+from events.kafka.assignor import Assignor
+from events.kafka.client import bounded, close, missing_topics, prepare
+from events.kafka.connection import Connection
+from events.kafka.damage import Damage
+from events.kafka.failures import described, membership_lost, unavailable
+from events.kafka.logs import calm_logs
+from events.kafka.membership import Membership
+from events.kafka.offsets import recover, start_at_earliest
+
+log = logging.getLogger(__name__)
+
+FETCH_WAIT_MS = 200
+COMMIT_S = 10.0
+STOP_S = 5.0
+_NOWHERE = TopicPartition("", -1)
+"""No partition: getmany() without any would mean all of them."""
+
+
+class KafkaConsumer:
+    """A consumer of `topics` (names on the wire) in `group`. `client_id` is how the brokers' logs call it."""
+
+    def __init__(self, connection: Connection, group: str, *, topics: Collection[str], client_id: str) -> None:
+        self._connection, self._group, self._topics = connection, group, sorted(topics)
+        self._client_id = client_id
+        self._client: Any = None
+        self._membership: Membership | None = None
+        self._damage = Damage()
+        self._stopped = False
+
+    async def start(self, owner: Owner) -> None:
+        """Join the group; returns when there is an assignment. Raises `BrokerUnavailable`."""
+        calm_logs()
+        membership = self._membership = Membership(self._group, owner)
+        arguments = {"client_id": self._client_id, **self._connection.consumer_arguments(self._group)}
+        assignor = Assignor(membership.claims, membership.take_over)
+        self._client = AIOKafkaConsumer(**arguments, partition_assignment_strategy=(assignor,))
+        longest_ms = max(arguments["rebalance_timeout_ms"], arguments["session_timeout_ms"])
+        try:
+            with unavailable(f"Joining group {self._group} at {self._connection.bootstrap_servers}"):
+                async with asyncio.timeout(longest_ms / 1000 + COMMIT_S):
+                    await self._join(self._client, membership)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _join(self, client: Any, membership: Membership) -> None:
+        """Start without topics, so that the guards are in place before the first join."""
+        prepare(client._client)
+        await client.start()
+        private.require(client, private.CONSUMER)
+        membership.guard(client._coordinator)
+        if missing := await missing_topics(client._client, self._topics):
+            raise BrokerUnavailable(" ".join(missing.values()))
+        client.subscribe(self._topics, listener=membership)
+        await client.getmany(_NOWHERE)  # returns with the first assignment, raises what prevents it
+
+    async def fetch(self, partitions: Collection[Partition], at_most: int) -> Mapping[Partition, Sequence[Record]]:
+        """Wait a moment for records of `partitions`. Raises `MembershipLost` when this consumer is of no more use."""
+        if self._stopped or self._client is None:
+            raise MembershipLost("This consumer was stopped, or never started.")
+        wanted = [TopicPartition(*one) for one in partitions] if at_most > 0 else []
+        try:
+            with membership_lost(f"Fetching for group {self._group}"):
+                fetched = await self._fetch(wanted or [_NOWHERE], max(at_most, 1))
+        except MembershipLost:
+            if self._stopped:
+                return {}
+            raise
+        return {Partition(*one): [_record(record) for record in records] for one, records in fetched.items()}
+
+    async def _fetch(self, wanted: list[Any], at_most: int) -> Mapping[Any, Sequence[Any]]:
+        """One getmany, with our answer to what it may raise for a single partition."""
+        fresh: list[Any] = []
+        fetched: Mapping[Any, Sequence[Any]] = {}
+        try:
+            fetched = await self._getmany(wanted, at_most, fresh)
+        except OffsetOutOfRangeError as error:
+            await recover(self._client, self._group, error)
+        except CorruptRecordException as error:
+            fetched = await self._damage.rescue(self._client, wanted, at_most, error)
+        if fresh:
+            await start_at_earliest(self._client, fresh)
+        return fetched
+
+    async def _getmany(self, wanted: list[Any], at_most: int, fresh: list[Any]) -> Mapping[Any, Sequence[Any]]:
+        """Collect all partitions without a commit in `fresh`: they are asked for together."""
+        while True:
+            wait_ms = 0 if fresh else FETCH_WAIT_MS
+            try:
+                fetched: Mapping[Any, Sequence[Any]] = await self._client.getmany(
+                    *wanted, timeout_ms=wait_ms, max_records=at_most
+                )
+                return fetched
+            except NoOffsetForPartitionError as error:
+                fresh.append(error.args[0])
+
+    def position(self, partition: Partition) -> int | None:
+        """The offset that is fetched next, gaps of compaction and transactions included; None when unknown."""
+        subscription = self._client._subscription.subscription if self._client else None
+        assignment = subscription.assignment if subscription else None
+        state = assignment.state_value(TopicPartition(*partition)) if assignment else None
+        return int(state.position) if state is not None and state.has_valid_position else None
+
+    async def commit(self, positions: Mapping[Partition, int]) -> bool:
+        """Store where to start again, within 10 seconds. False: not stored, or not known to be."""
+        membership = self._membership
+        if membership is None or not membership.may_commit:
+            return False
+        offsets = {TopicPartition(*one): offset for one, offset in positions.items()}
+        try:
+            async with asyncio.timeout(COMMIT_S), membership.committing:
+                await self._client.commit(offsets)
+        except TimeoutError:
+            log.warning("A commit of group %s got no answer in %.0f s.", self._group, COMMIT_S)
+            return False
+        except KafkaError as error:
+            log.warning("A commit of group %s was refused: %s", self._group, described(error))
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """Leave the group and close, within some seconds. Never raises, never commits. A second call does nothing."""
+        if self._stopped or self._client is None:
+            return
+        self._stopped = True
+        client, membership = self._client, self._membership
+        if membership is not None:
+            await membership.shut()
+        await bounded(client.stop(), STOP_S)
+        client._subscription.abort_waiters(KafkaError("The consumer was stopped."))
+        # stop() gives up half way when a task of the fetcher sleeps, or when a join is parked: finish its work.
+        coordinator = client._coordinator
+        if coordinator is not None:
+            coordinator._coordination_task.cancel()
+            await bounded(coordinator._stop_heartbeat_task(), 1.0)
+            await bounded(coordinator._stop_commit_offsets_refresh_task(), 1.0)
+        if client._fetcher is not None:
+            await bounded(client._fetcher.close(), 1.0)
+        await bounded(close(client._client), 1.0)
+
+
+def _record(fetched: Any) -> Record:
+    return Record(
+        fetched.topic,
+        fetched.partition,
+        fetched.offset,
+        fetched.key,
+        fetched.value,
+        fetched.headers,
+        fetched.timestamp,
+    )

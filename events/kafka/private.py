@@ -1,0 +1,59 @@
+"""The private names of aiokafka that we rely on, what each is for, and the check that they are there.
+
+They are few, each is a guard that the public names cannot give, and a contract test runs against every version that
+`pyproject.toml` allows. What the guards are against is measured: see the comments where they are used.
+"""
+
+from collections.abc import Mapping
+
+import aiokafka
+
+from events.core.errors import BrokerError
+
+SUPPORTED = "aiokafka>=0.14,<0.15"
+
+type Names = Mapping[str, str]
+
+CLIENT: Names = {
+    "_get_conn": "never to let the brokers create a topic behind the user's back",
+    "force_metadata_update": "not to spin while a partition has no leader",
+    "_md_update_fut": "to let tasks end that wait for metadata when the client closes",
+    "cluster.partitions_for_topic": "to see at once that a topic is not there",
+    "cluster.unauthorized_topics": "to tell a topic that is not there from one that may not be seen",
+    "add_topic": "to see at once that a topic is not there",
+}
+CONNECTION: Names = {"send": "never to let the brokers create a topic behind the user's back"}
+CONSUMER: Names = {
+    "_client": "for the guards of the client",
+    "_coordinator.generation": "to know that the group has thrown us out",
+    "_coordinator._do_commit_offsets": "to refuse a commit that would rewind the group",
+    "_coordinator._coordination_task": "to stop while a join is parked",
+    "_coordinator._stop_heartbeat_task": "to stop while a join is parked",
+    "_coordinator._stop_commit_offsets_refresh_task": "to stop while a join is parked",
+    "_fetcher.close": "to stop while a join is parked",
+    "_subscription.abort_waiters": "to wake a fetch that waits for an assignment when the consumer stops",
+    "_subscription.subscription": "to know the position without waiting for it",
+}
+PRODUCER: Names = {
+    "client": "for the guards of the client",
+    "_sender.close": "to close a producer that cannot flush",
+    "_message_accumulator.fail_all": "to close a producer that cannot flush",
+}
+
+
+def require(target: object, names: Names) -> None:
+    """Raise `BrokerError` when a name is missing: this version of aiokafka was never tried."""
+    for path, purpose in names.items():
+        if not _has(target, path):
+            raise BrokerError(
+                f"aiokafka {aiokafka.__version__} has no {type(target).__name__}.{path}, which events needs {purpose}. "
+                f"Install a version that is supported: {SUPPORTED}."
+            )
+
+
+def _has(target: object, path: str) -> bool:
+    for name in path.split("."):
+        if not hasattr(target, name):
+            return False
+        target = getattr(target, name)
+    return True
