@@ -4,7 +4,6 @@ Kept by the record's identity: when the engine lets go of a record, what was kno
 that Kafka hands over again is a new one and starts anew.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -28,14 +27,20 @@ class Attempts:
     def __len__(self) -> int:
         return len(self._progress)
 
-    def __iter__(self) -> Iterator[Record]:
-        return iter(self._progress)
-
     def failed(self, record: Record, subscriber: str) -> int:
         """Count one more failed attempt. Returns how many there are now, from 1."""
         failed = self._of(record).failed
         failed[subscriber] = failed.get(subscriber, 0) + 1
         return failed[subscriber]
+
+    def count(self, record: Record, subscriber: str) -> int:
+        """How many attempts of this subscriber on this record have failed."""
+        progress = self._progress.get(record)
+        return progress.failed.get(subscriber, 0) if progress else 0
+
+    def has_failed(self, record: Record, subscriber: str) -> bool:
+        """Whether an attempt of this subscriber on this record has failed."""
+        return self.count(record, subscriber) > 0
 
     def finish(self, record: Record, subscriber: str) -> None:
         """The subscriber is through with the record: handled it, or has it among the dead letters."""
