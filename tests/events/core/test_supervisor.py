@@ -1,0 +1,201 @@
+"""A loop that fails is built anew, until it is told to stop."""
+
+import asyncio
+import logging
+
+import pytest
+
+from events.core.errors import BrokerUnavailable, MembershipLost
+from events.core.supervisor import Supervisor, supervise, wait_unless
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Waits:
+    """Stands in for waiting: notes how long it would have been, and stops everything after so many."""
+
+    def __init__(self, until):
+        self.seconds, self._until = [], until
+
+    async def __call__(self, stop, seconds):
+        self.seconds.append(seconds)
+        if len(self.seconds) == self._until:
+            stop.set()
+
+
+class Failing:
+    """A loop that fails at once, after some time on the clock."""
+
+    def __init__(self, error, clock=None, lasts_s=0.0):
+        self._error, self._clock, self._lasts_s = error, clock, lasts_s
+
+    async def run(self):
+        if self._clock:
+            self._clock.now += self._lasts_s
+        raise self._error
+
+    def stop(self):
+        """Nothing runs any more."""
+
+
+class Steady:
+    """A loop that runs until it is asked to stop, and then takes one more turn."""
+
+    def __init__(self, error=None):
+        self.started, self.ended, self._stop, self._error = asyncio.Event(), False, asyncio.Event(), error
+
+    async def run(self):
+        self.started.set()
+        await self._stop.wait()
+        await asyncio.sleep(0)
+        self.ended = True
+        if self._error:
+            raise self._error
+
+    def stop(self):
+        self._stop.set()
+
+
+def supervised(make, *, waits, clock=None):
+    return Supervisor("quotes", make, clock=clock or Clock(), chance=lambda: 0.0, wait=waits)
+
+
+async def test_a_failed_loop_is_made_anew_each_time_with_a_growing_wait():
+    made, waits = [], Waits(until=9)
+
+    def make():
+        made.append(Failing(BrokerUnavailable("nobody answers")))
+        return made[-1]
+
+    supervisor = supervised(make, waits=waits)
+    await supervisor.run(asyncio.Event())
+
+    assert waits.seconds == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert len(set(map(id, made))) == 9
+    assert supervisor.restarts == 9
+    assert supervisor.state == "stopped"
+
+
+async def test_a_minute_of_health_makes_the_next_wait_small_again():
+    clock, waits = Clock(), Waits(until=4)
+    lasting = iter([0, 59.0, 60.0, 0])
+
+    supervisor = supervised(lambda: Failing(MembershipLost("out"), clock, next(lasting)), waits=waits, clock=clock)
+    await supervisor.run(asyncio.Event())
+
+    assert waits.seconds == [0.5, 1.0, 0.5, 1.0]
+
+
+async def test_the_traceback_comes_with_the_first_error_of_its_kind_only(caplog):
+    errors = iter([BrokerUnavailable("one"), BrokerUnavailable("two"), MembershipLost("three")])
+
+    await supervised(lambda: Failing(next(errors)), waits=Waits(until=3)).run(asyncio.Event())
+
+    assert [record.exc_info is not None for record in caplog.records] == [True, False, True]
+    assert "quotes failed: BrokerUnavailable: two; starting anew in 1.0 s" in caplog.text
+
+
+async def test_what_cannot_be_made_counts_as_a_failure():
+    def make():
+        raise ValueError("wrong settings")
+
+    supervisor = supervised(make, waits=Waits(until=2))
+    await supervisor.run(asyncio.Event())
+
+    assert supervisor.restarts == 2
+
+
+async def test_it_says_how_it_is_while_it_waits():
+    seen = []
+
+    async def wait(stop, seconds):
+        seen.append((supervisor.state, supervisor.why, supervisor.since, supervisor.restarts))
+        stop.set()
+
+    clock = Clock()
+    supervisor = supervised(lambda: Failing(MembershipLost("out"), clock, 7.0), waits=wait, clock=clock)
+    await supervisor.run(asyncio.Event())
+
+    assert seen == [("waiting", "MembershipLost: out", 7.0, 1)]
+
+
+async def test_stop_lets_the_loop_finish():
+    loop, stop = Steady(), asyncio.Event()
+    running = asyncio.create_task(supervise("quotes", lambda: loop, stop))
+    await loop.started.wait()
+
+    stop.set()
+    await running
+
+    assert loop.ended
+
+
+async def test_an_error_at_the_stop_is_logged_and_nothing_is_made_anew(caplog):
+    loop, stop = Steady(BrokerUnavailable("gone meanwhile")), asyncio.Event()
+    supervisor = Supervisor("quotes", lambda: loop)
+    running = asyncio.create_task(supervisor.run(stop))
+    await loop.started.wait()
+
+    stop.set()
+    await running
+
+    assert "it was to stop anyway" in caplog.text
+    assert supervisor.restarts == 0
+
+
+async def test_a_loop_that_returns_by_itself_is_done():
+    loop = Steady()
+    loop.stop()
+
+    await supervise("quotes", lambda: loop, asyncio.Event())
+
+    assert loop.ended
+
+
+async def test_nothing_is_made_when_it_is_stopped_before_it_begins():
+    stop = asyncio.Event()
+    stop.set()
+
+    await supervise("quotes", lambda: pytest.fail("made"), stop)
+
+
+async def test_cancelling_ends_the_loop_too():
+    loop = Steady()
+    supervisor = Supervisor("quotes", lambda: loop)
+    running = asyncio.create_task(supervisor.run(asyncio.Event()))
+    await loop.started.wait()
+
+    running.cancel()
+    await asyncio.wait((running,))
+
+    assert running.cancelled()
+    assert not loop.ended
+    assert supervisor.state == "stopped"
+
+
+async def test_stop_cuts_a_wait_short():
+    stop = asyncio.Event()
+    waiting = asyncio.create_task(wait_unless(stop, 3600))
+    await asyncio.sleep(0)
+
+    stop.set()
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_a_wait_ends_by_itself():
+    stop = asyncio.Event()
+
+    await wait_unless(stop, 0.001)
+
+    assert not stop.is_set()
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog):
+    caplog.set_level(logging.INFO, logger="events")
