@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.databases"]
 
 # What a developer exported for `make run` must not reach a test. The tests' own addresses are TEST_KAFKA and
 # TEST_POSTGRES. DJANGO_SETTINGS_MODULE was set by pytest itself (--ds in pyproject.toml), so it stays.

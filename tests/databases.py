@@ -1,0 +1,86 @@
+"""The fixture `outbox_database`: the tables of events on SQLite, and the same test again on PostgreSQL.
+
+Each test has an alias of its own in `DATABASES`, which `EVENTS["DATABASE"]` names; nothing is wrapped in a transaction,
+so threads see what others have committed.
+"""
+
+import shutil
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connections
+
+from config.database_url import database_from
+from events.database import DatabaseThread
+
+SQLITE_OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL"}
+
+
+@pytest.fixture(scope="session")
+def _sqlite_file(tmp_path_factory, django_db_blocker):
+    path = tmp_path_factory.mktemp("sqlite") / "template.sqlite3"
+    with django_db_blocker.unblock():
+        _migrate({"ENGINE": "django.db.backends.sqlite3", "NAME": path})
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_settings(request, django_db_blocker):
+    settings = database_from(request.getfixturevalue("postgres_server").url("events_tests"), None)
+    with django_db_blocker.unblock():
+        _migrate(settings)
+    return settings
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def outbox_database(request, settings, tmp_path, django_db_blocker):
+    """An empty database with the tables of events; its alias, which is `EVENTS["DATABASE"]`."""
+    alias = f"outbox_{request.param}"
+    if request.param == "sqlite":
+        name = shutil.copy(request.getfixturevalue("_sqlite_file"), tmp_path / "outbox.sqlite3")
+        database = {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": SQLITE_OPTIONS}
+    else:
+        database = request.getfixturevalue("_postgres_settings")
+    settings.EVENTS = {**settings.EVENTS, "DATABASE": alias}
+    with django_db_blocker.unblock():
+        _add(alias, database)
+        _empty(alias)
+        yield alias
+        _remove(alias)
+
+
+@pytest.fixture
+def database_thread(outbox_database):
+    """A database thread, whose connections are closed when the test ends."""
+    thread = DatabaseThread("test")
+    yield thread
+    thread.shutdown()
+
+
+@pytest.fixture
+def other_thread(outbox_database):
+    """A second one: a connection of its own."""
+    thread = DatabaseThread("other")
+    yield thread
+    thread.shutdown()
+
+
+def _add(alias, database):
+    connections.settings[alias] = connections.configure_settings({"default": {}, alias: database})[alias]
+
+
+def _remove(alias):
+    connections[alias].close()
+    del connections[alias], connections.settings[alias]
+
+
+def _migrate(database):
+    _add("migrated", database)
+    call_command("migrate", database="migrated", verbosity=0)
+    _remove("migrated")
+
+
+def _empty(alias):
+    for model in apps.get_app_config("kafka_events").get_models():
+        model.objects.using(alias).all().delete()
