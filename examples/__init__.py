@@ -1,0 +1,1 @@
+"""Quotes and Likes: two services that talk through Kafka. Delete this folder and a whole project remains."""

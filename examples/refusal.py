@@ -1,0 +1,32 @@
+"""`Refused`: a request that cannot be served, and what the caller should change."""
+
+from collections.abc import Mapping
+
+from django.http import JsonResponse
+
+
+class Refused(Exception):
+    """Raise it anywhere below an endpoint; the caller gets `{"error": ..., "change": ...}` with this status.
+
+    `error` says what is wrong, `change` what to do about it. Neither quotes a secret.
+    """
+
+    def __init__(self, status: int, error: str, change: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(error)
+        self.status, self.error, self.change, self.headers = status, error, change, dict(headers or {})
+
+    def response(self) -> JsonResponse:
+        """The answer."""
+        body = {"error": self.error, "change": self.change}
+        return answer(body, status=self.status, headers=self.headers)
+
+
+def answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> JsonResponse:
+    """JSON, readable in a terminal, that no cache keeps: it depends on who asks, and it changes."""
+    return JsonResponse(
+        body,
+        safe=False,
+        status=status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        json_dumps_params={"ensure_ascii": False},
+    )
