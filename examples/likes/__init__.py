@@ -1,0 +1,1 @@
+"""Likes: keeps its own copies of the quotes, and who likes which."""
