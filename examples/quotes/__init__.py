@@ -1,0 +1,1 @@
+"""Quotes: keeps the quotations, counts their likes, shows them live."""

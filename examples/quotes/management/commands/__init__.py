@@ -1,0 +1,1 @@
+"""Doors: what `manage.py` offers for Quotes."""

@@ -1,0 +1,34 @@
+"""The door to the import: `manage.py import_quotes FILE...`."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from examples.quotes.formats import FORMATS, UnknownFormat
+from examples.quotes.importing import Import, files_of
+from examples.quotes.progress import Progress
+
+
+class Command(BaseCommand):
+    """Import quotes from JSON lines, CSV and fortune files; run twice it adds nothing."""
+
+    help = "Import quotes from files or folders: JSON lines, CSV (column title, optional author) and fortune files."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """FILE... and --format."""
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files, or folders of files")
+        parser.add_argument("--format", choices=list(FORMATS), help="for all files, instead of looking at each")
+
+    def handle(self, *args: Any, files: list[Path], format: str | None, **options: Any) -> None:
+        """Import, and print one line at the end."""
+        try:
+            found = files_of(files)
+            with Progress(sum(file.stat().st_size for file in found), file=sys.stderr) as progress:
+                run = Import(on_fault=progress.say, on_bytes=progress.advance, format=format)
+                run.run(found)
+        except (OSError, UnknownFormat) as error:
+            raise CommandError(f"{error} What was imported so far is kept; start again when it is cured.") from None
+        self.stdout.write(run.summary())
