@@ -28,6 +28,9 @@ from events.embedded.mock import Kept, MockCluster
 AUTO_PARTITIONS = 4
 """What the mock gives a topic that a client touched before it was declared."""
 
+FIRST_USER_S = 10.0
+"""Seconds to wait for the first user, who has just started this broker, however short the linger is."""
+
 LOOK_S = 2.0
 """Seconds between two looks at what the partitions dropped."""
 
@@ -62,6 +65,7 @@ class Broker:
         self._dropped: dict[tuple[str, int], int] = {}
         self._since = time.monotonic()
         self._address = ""
+        self._was_used = False
         self._server: asyncio.Server | None = None
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._lingering: asyncio.TimerHandle | None = None
@@ -136,6 +140,7 @@ class Broker:
 
     def _declare(self, user: User, declared: control.Declare) -> None:
         user.declared = declared
+        self._was_used = True
         self._linger_if_unused()
         before = self._all_groups()
         for name, topics in declared.groups.items():
@@ -194,8 +199,9 @@ class Broker:
             self._lingering.cancel()
             self._lingering = None
         if not self._users():
-            why = f"nobody used it for {self._linger_s:g} s"
-            self._lingering = asyncio.get_running_loop().call_later(self._linger_s, self._finish, why)
+            seconds = self._linger_s if self._was_used else max(self._linger_s, FIRST_USER_S)
+            why = f"nobody used it for {seconds:g} s"
+            self._lingering = asyncio.get_running_loop().call_later(seconds, self._finish, why)
 
     def _tell_dropped(self, found: dict[tuple[str, int], Kept]) -> None:
         for (topic, number), kept in found.items():

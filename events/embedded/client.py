@@ -2,8 +2,8 @@
 
 Holding it is holding a connection to its control socket. A thread watches that connection: when the broker dies
 under its users, each of them joins the next one, at the same address if the port is still free, with the same topics.
-Kafka clients that are open at that moment know only the dead cluster's own port and never ask again at the address
-(aiokafka, librdkafka): `on_replaced` is the moment to build new ones.
+An aiokafka client that is open at that moment knows only the dead cluster's own port and never asks again at the
+address (tried): `on_replaced` is the moment to build new ones.
 
 Everything here blocks; `aheld_open` is for event loops.
 """
@@ -130,7 +130,13 @@ class Hold:
             else:
                 same = "at the same address" if before == self.address else f"no longer at {before}"
                 logger.warning("a new, empty embedded broker runs at %s, %s.", self.address, same)
-                return self._use.on_replaced()
+                return self._tell_replaced()
+
+    def _tell_replaced(self) -> None:
+        try:
+            self._use.on_replaced()
+        except Exception:  # it is not ours, and the watch must go on
+            logger.exception("on_replaced of the embedded broker failed")
 
 
 @contextlib.contextmanager
@@ -186,8 +192,8 @@ def join(folder: Folder, use: Use) -> tuple[Connection, control.Welcome]:
                 if isinstance(said, control.Welcome):
                     return connection, said
                 connection.close()
-                if said:  # None: it was just ending, so look again
-                    raise BrokerUnavailable(f"The embedded broker does not take us: {said}")
+                if isinstance(said, control.Refused):  # None: it was just ending, so look again
+                    raise BrokerUnavailable(f"The embedded broker does not take us: {said.why}")
             else:
                 _start(folder, use.linger_s, deadline)
     raise BrokerUnavailable(_not_ready(folder))

@@ -38,8 +38,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _hold(self) -> None:
+        use = embedded_use()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with contextlib.suppress(KeyboardInterrupt), held_open(config().embedded_folder, embedded_use()) as broker:
+        with contextlib.suppress(KeyboardInterrupt), held_open(config().embedded_folder, use) as broker:
             self.stdout.write(f"Embedded broker at {broker.address}: in memory, for development. Ctrl-C ends it.")
             self.stdout.flush()
             threading.Event().wait()
