@@ -47,7 +47,8 @@ def _offenders(modules, *roots):
 
 def none(offenders):
     """Fail with each offender on a line of its own."""
-    assert not offenders, "\n" + "\n".join(map(str, offenders))
+    if offenders:
+        pytest.fail("\n".join(map(str, offenders)), pytrace=False)
 
 
 # Direction

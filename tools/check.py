@@ -13,7 +13,7 @@ BIN = Path(sys.executable).parent
 # The longest first: they run side by side.
 CHECKS = {
     "types": ["mypy"],
-    "house rules": ["pytest", "-q", "--no-header", "--tb=line", "tests/test_architecture.py"],
+    "house rules": ["pytest", "-q", "--no-header", "--tb=short", "tests/test_architecture.py"],
     "migrations": ["python", "manage.py", "makemigrations", "--check", "--dry-run"],
     "imports": ["lint-imports", "--no-cache"],
     "lint": ["ruff", "check"],
