@@ -102,7 +102,7 @@ def _insert_each(connection: BaseDatabaseWrapper, number: int, ids: Sequence[uui
 def _insert_sql(connection: BaseDatabaseWrapper, rows: int) -> str:
     quote, fields = connection.ops.quote_name, HandledEvent._meta.local_concrete_fields
     insert = connection.ops.insert_statement(on_conflict=OnConflict.IGNORE)
-    columns = ", ".join(quote(field.column) for field in fields)
+    columns = ", ".join(quote(str(field.column)) for field in fields)
     values = ", ".join(["(" + ", ".join(["%s"] * len(fields)) + ")"] * rows)
     otherwise = connection.ops.on_conflict_suffix_sql(fields, OnConflict.IGNORE, [], [])
     return f"{insert} {quote(HandledEvent._meta.db_table)} ({columns}) VALUES {values} {otherwise}"

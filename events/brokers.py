@@ -1,0 +1,176 @@
+"""`Brokers`: which Kafka this process talks to: the one of the settings, or the embedded one, held open.
+
+All resources of a run share one `Brokers`: the first that opens it opens the broker, the last that closes it lets go.
+
+The embedded broker may die under its users. A new one takes its place, and Kafka clients that are open know only the
+dead one's port: `until_replaced` ends their loops, so that new ones are built.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from events.conf import config
+from events.core.broker import Consumer, Producer
+from events.core.errors import BrokerUnavailable
+from events.core.registry import Group, registry
+from events.core.supervisor import Loop
+from events.development import embedded_use
+from events.embedded.client import Hold, aheld_open
+from events.kafka.connection import Connection
+from events.kafka.consumer import KafkaConsumer
+from events.kafka.producer import KafkaProducer
+
+log = logging.getLogger("events.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a process runs. `consumes`: its groups, without prefix. `serves`: it is a web process."""
+
+    relays: bool = False
+    consumes: tuple[str, ...] = ()
+    serves: bool = False
+
+    def __str__(self) -> str:
+        groups = f"the subscribers of {', '.join(self.consumes)}" if self.consumes else ""
+        parts = ["HTTP" if self.serves else "", "the relay" if self.relays else "", groups]
+        return ", ".join(part for part in parts if part)
+
+
+@dataclass(eq=False)
+class Brokers:
+    """How to reach Kafka from here. `hold` is None where it is a real one."""
+
+    hold: Hold | None = None
+    _replaced: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def address(self) -> str:
+        """`host:port,host:port`. The embedded broker's may change."""
+        return self.hold.address if self.hold else config().BOOTSTRAP_SERVERS
+
+    def __str__(self) -> str:
+        return f"the embedded broker at {self.address}, in memory, for development" if self.hold else self.address
+
+    def connection(self) -> Connection:
+        """Address and settings. Raises `ValueError` for settings that cannot work."""
+        given = config()
+        return Connection(self.address, given.PRODUCER, given.CONSUMER, embedded=self.hold is not None)
+
+    def producer(self, purpose: str) -> Producer:
+        """A new producer. `purpose`: a word for the brokers' logs."""
+        return KafkaProducer(self.connection(), deadline_s=config().SEND_TIMEOUT, client_id=_client_id(purpose))
+
+    def consumer(self, group: Group) -> Consumer:
+        """A new member of the group."""
+        prefix = config().PREFIX
+        topics = [prefix + topic for topic in group.topics]
+        return KafkaConsumer(self.connection(), prefix + group.name, topics, client_id=_client_id(group.name))
+
+    def until_replaced(self, make: Callable[[], Loop]) -> Loop:
+        """A loop that fails when the broker is replaced; who supervises it builds a new one."""
+        return make() if self.hold is None else UntilReplaced(make(), self._replaced)
+
+    def replace(self) -> None:
+        """Another broker is at `address` now."""
+        self._replaced.set()
+        self._replaced = asyncio.Event()
+
+
+class UntilReplaced:
+    """A loop on an embedded broker, and what ends it when that broker is gone."""
+
+    def __init__(self, loop: Loop, replaced: asyncio.Event) -> None:
+        self._loop, self._replaced = loop, replaced
+
+    def stop(self) -> None:
+        """Ask the loop to stop."""
+        self._loop.stop()
+
+    async def run(self) -> None:
+        """Run the loop. Raises `BrokerUnavailable` when its broker was replaced."""
+        running = asyncio.ensure_future(self._loop.run())
+        replaced = asyncio.ensure_future(self._replaced.wait())
+        try:
+            await asyncio.wait({running, replaced}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                return running.result()
+            self._loop.stop()
+            await running
+        finally:
+            replaced.cancel()
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await replaced
+        raise BrokerUnavailable("the embedded broker was replaced by a new, empty one")
+
+
+@dataclass
+class Shared:
+    """The `Brokers` of a run and how many use it."""
+
+    brokers: Brokers
+    stack: AsyncExitStack
+    users: int = 0
+
+
+_shared: dict[object, Shared] = {}
+
+
+@asynccontextmanager
+async def brokers_of(run: object, role: Role) -> AsyncIterator[Brokers]:
+    """The brokers of this run, opened by the first that asks. `role`: the whole of what the process runs.
+
+    Raises `EmbeddedBrokerRefused` when no address is set and `DEBUG` is off, `BrokerUnavailable` when the embedded
+    broker does not start, `ValueError` for arguments of aiokafka that cannot work. A real Kafka is not asked.
+    """
+    if run not in _shared:  # a run opens its resources one after the other
+        stack = AsyncExitStack()
+        _shared[run] = Shared(await stack.enter_async_context(_opened(role)), stack)
+    shared = _shared[run]
+    shared.users += 1
+    try:
+        yield shared.brokers
+    finally:
+        shared.users -= 1
+        if not shared.users:
+            del _shared[run]
+            await shared.stack.aclose()
+
+
+@asynccontextmanager
+async def _opened(role: Role) -> AsyncIterator[Brokers]:
+    brokers = Brokers()
+    async with AsyncExitStack() as stack:
+        if config().embedded:
+            loop = asyncio.get_running_loop()
+
+            def replaced() -> None:
+                loop.call_soon_threadsafe(brokers.replace)
+
+            use = embedded_use(consumes=role.consumes, on_replaced=replaced)
+            brokers.hold = await stack.enter_async_context(aheld_open(config().embedded_folder, use))
+        brokers.connection()  # refuse wrong settings now, not when the first client is built
+        announce(brokers, role)
+        yield brokers
+
+
+def announce(brokers: Brokers, role: Role) -> None:
+    """Say at start which broker, which topics, and what this process runs: one line each."""
+    prefix = config().PREFIX
+    log.info("Kafka: %s", brokers)
+    log.info("Topics: %s", ", ".join(prefix + topic for topic in registry.topics()) or "none are declared")
+    log.info("This process runs: %s", role)
+
+
+def known_groups() -> dict[str, Group]:
+    """The groups of this project, by name without prefix."""
+    return registry.groups(config().group)
+
+
+def _client_id(purpose: str) -> str:
+    return f"{config().source}-{purpose}-{os.getpid()}"

@@ -1,0 +1,34 @@
+"""`manage.py events_relay`: the relay in a process of its own, or once."""
+
+import asyncio
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from events.core.errors import EventsError
+from events.worker import relay_alone, relay_once
+from lifespan import run
+
+
+class Command(BaseCommand):
+    """Relay until a stop signal, or once. Exit code 0: stopped cleanly, all is sent; 1: something went wrong."""
+
+    help = "Send what waits in the outbox to Kafka, until Ctrl-C or SIGTERM. One relay works at a time; others wait."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--once", action="store_true", help="send what waits now, and end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Relay."""
+        if not options["once"]:
+            if code := run(*relay_alone()):
+                sys.exit(code)
+            return
+        try:
+            sent = asyncio.run(relay_once())
+        except (EventsError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{sent} sent.")

@@ -1,0 +1,203 @@
+"""The worker of a process: relay, engines and the producer of `send`, as resources that somebody holds open.
+
+                    a web process: `Lifespan(application, sending, relaying, consuming)`
+    one engine,     a command: `lifespan.run(*consumers([...]))`, `lifespan.run(*relay_alone())`
+    three doors     tests: the parts themselves, over `events.testing`
+
+Each resource takes the run that it belongs to and stops when that run drains. Kafka and the database may be away at
+the start: everything here waits for them in the background, with back-off, and the web process serves meanwhile.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from events.brokers import Brokers, Role, brokers_of, known_groups
+from events.conf import config
+from events.core.broker import Record
+from events.core.codec import Codec
+from events.core.engine import Engine, EngineOptions
+from events.core.errors import BrokerUnavailable, EmbeddedBrokerRefused
+from events.core.outcome import Again, Done, Handle, Outcome
+from events.core.registry import Group
+from events.core.retry import RetryPolicy
+from events.core.supervisor import supervise
+from events.database import DatabaseThreads, Thread, database_threads
+from events.handling import Handling
+from events.relay import Relay, RelayOptions
+from events.sending import sending as sender_open
+from lifespan import Resource, Run
+
+log = logging.getLogger("events.worker")
+
+CONCURRENCY = 64
+"""Calls at once in one group where `@subscriber` says nothing. Most then wait for a database thread."""
+
+
+def web_role() -> Role:
+    """What a web process runs: see `EVENTS["RUN"]`."""
+    groups = tuple(sorted(known_groups())) if config().runs("consume") else ()
+    return Role(relays=config().runs("relay"), consumes=groups, serves=True)
+
+
+@asynccontextmanager
+async def sending(run: Run) -> AsyncIterator[None]:
+    """`send` and `asend` in a web process. It connects at the first event, so Kafka may be away at the start."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(_sending(run, web_role()))
+        except (EmbeddedBrokerRefused, BrokerUnavailable) as error:
+            log.warning("send() does not work in this process: %s", error)
+        yield
+
+
+@asynccontextmanager
+async def relaying(run: Run) -> AsyncIterator[None]:
+    """The relay in a web process, if `EVENTS["RUN"]` says so."""
+    role = web_role()
+    async with AsyncExitStack() as stack:
+        if role.relays:
+            await stack.enter_async_context(_relaying(run, role))
+        yield
+
+
+@asynccontextmanager
+async def consuming(run: Run) -> AsyncIterator[None]:
+    """The subscribers of all groups in a web process, if `EVENTS["RUN"]` says so."""
+    role = web_role()
+    async with AsyncExitStack() as stack:
+        if role.consumes:
+            await stack.enter_async_context(_consuming(run, role))
+        yield
+
+
+def relay_alone() -> Sequence[Resource]:
+    """The resources of a process that only relays."""
+    return [partial(_relaying, role=Role(relays=True))]
+
+
+def consumers(groups: Iterable[str] = (), *, max_records: int | None = None) -> Sequence[Resource]:
+    """The resources of a process that runs subscribers: those of these groups, or of all.
+
+    `max_records`: the run stops when so many records are closed. Raises `LookupError` for an unknown group.
+    """
+    known = known_groups()
+    if unknown := sorted(set(groups) - known.keys()):
+        names = ", ".join(sorted(known)) or "none; no subscriber is declared"
+        raise LookupError(f"There is no group {unknown[0]!r}. The groups of this project: {names}.")
+    role = Role(consumes=tuple(sorted(groups or known)))
+    return [partial(_sending, role=role), partial(_consuming, role=role, max_records=max_records)]
+
+
+async def relay_once() -> int:
+    """Send what waits in the outbox, and return how many records that were.
+
+    Raises `BrokerUnavailable` when Kafka is away, `LeaseLost` while another relay is at work.
+    """
+    async with brokers_of(asyncio.current_task(), Role(relays=True)) as brokers, _relay_thread() as thread:
+        return await _relay(brokers, thread).run_once()
+
+
+@asynccontextmanager
+async def _sending(run: Run, role: Role) -> AsyncIterator[None]:
+    async with brokers_of(run, role) as brokers, sender_open(partial(brokers.producer, "send")):
+        yield
+
+
+@asynccontextmanager
+async def _relaying(run: Run, role: Role) -> AsyncIterator[None]:
+    async with brokers_of(run, role) as brokers, _relay_thread() as thread, asyncio.TaskGroup() as tasks:
+        make = partial(brokers.until_replaced, partial(_relay, brokers, thread))
+        tasks.create_task(supervise("The relay", make, run.draining), name="relay")
+        yield
+        await run.draining.wait()
+
+
+@asynccontextmanager
+async def _consuming(run: Run, role: Role, max_records: int | None = None) -> AsyncIterator[None]:
+    quota = Quota(max_records, run.stop) if max_records else None
+    async with brokers_of(run, role) as brokers, _handles(role.consumes) as handles, asyncio.TaskGroup() as tasks:
+        for group, handle in handles:
+            make = partial(_engine, brokers, group, quota.limiting(handle) if quota else handle)
+            again = partial(brokers.until_replaced, make)
+            tasks.create_task(supervise(f"Group {group.name}", again, run.draining), name=f"group {group.name}")
+        yield
+        await run.draining.wait()
+
+
+@asynccontextmanager
+async def _handles(names: Iterable[str]) -> AsyncIterator[list[tuple[Group, Handle]]]:
+    """The groups and their handling, with threads that live as long as the block."""
+    known = known_groups()
+    async with database_threads() as shared, AsyncExitStack() as stack:
+        handles = []
+        for name in names:
+            threads = await stack.enter_async_context(_threads_of(known[name], shared))
+            handles.append((known[name], _handling(known[name], threads).handle))
+        yield handles
+
+
+def _relay(brokers: Brokers, thread: Thread) -> Relay:
+    return Relay(partial(brokers.producer, "relay"), thread, options=RelayOptions.of(config()))
+
+
+@asynccontextmanager
+async def _relay_thread() -> AsyncIterator[Thread]:
+    async with database_threads(1, "relay") as threads, threads.borrowed() as thread:
+        yield thread
+
+
+def _engine(brokers: Brokers, group: Group, handle: Handle) -> Engine:
+    given = config()
+    options = EngineOptions(
+        batch=group.batch,
+        concurrency=group.concurrency or CONCURRENCY,
+        buffer=given.BUFFER,
+        commit_interval_s=given.COMMIT_INTERVAL,
+        drain_s=given.DRAIN,
+    )
+    return Engine(brokers.consumer(group), handle, options, name=given.PREFIX + group.name)
+
+
+def _handling(group: Group, threads: DatabaseThreads) -> Handling:
+    given = config()
+    policy = RetryPolicy(given.RETRY_ATTEMPTS, given.RETRY_DELAY, given.RETRY_MAX_DELAY)
+    return Handling(group, Codec(given.source, given.PREFIX), policy, threads)
+
+
+@asynccontextmanager
+async def _threads_of(group: Group, shared: DatabaseThreads) -> AsyncIterator[DatabaseThreads]:
+    """Its own threads for a sync subscriber without a transaction: what it waits for must not hold up the others."""
+    if all(subscriber.atomic or subscriber.is_async for subscriber in group.subscribers):
+        yield shared
+    else:
+        async with database_threads(group.concurrency or config().DATABASE_THREADS, group.name) as own:
+            yield own
+
+
+class Quota:
+    """Lets exactly so many records be closed, over all groups, then calls `reached`."""
+
+    def __init__(self, records: int, reached: Callable[[], None]) -> None:
+        self._free, self._left, self._reached = records, records, reached
+
+    def limiting(self, handle: Handle) -> Handle:
+        """The same function, within the quota. What does not fit is handed over again, for as long as it runs."""
+
+        async def handle_some(records: Sequence[Record]) -> list[Outcome]:
+            taken = records[: self._free]
+            self._free -= len(taken)
+            outcomes = await handle(taken) if taken else []
+            self._count(outcomes)
+            return [*outcomes, *(Again(1.0) for _ in records[len(taken) :])]
+
+        return handle_some
+
+    def _count(self, outcomes: Sequence[Outcome]) -> None:
+        closed = sum(isinstance(outcome, Done) for outcome in outcomes)
+        self._free += len(outcomes) - closed
+        self._left -= closed
+        if closed and self._left <= 0:
+            self._reached()
