@@ -34,7 +34,7 @@ from django.utils import timezone
 from events import inbox, outbox
 from events.conf import Config
 from events.core.broker import OutgoingRecord, Place, Producer, SendResult
-from events.core.errors import BrokerError, LeaseLost, RecordRefused
+from events.core.errors import BatchRefused, BrokerError, LeaseLost, RecordRefused
 from events.core.nudge import listening
 from events.core.outage import OutageLog
 from events.core.retry import BackOff
@@ -181,7 +181,7 @@ class Relay:
 
     async def _send(self, rows: Sequence[OutboxRecord]) -> None:
         left, errors = await self._send_and_delete(rows)
-        if any(isinstance(error, RecordRefused) for error in errors):
+        if any(isinstance(error, RecordRefused | BatchRefused) for error in errors):
             await self._send_one_by_one(left)
         elif errors:
             raise errors[0]

@@ -23,7 +23,7 @@ from django.db import connections
 from events.conf import config
 from events.core.broker import OutgoingRecord, Place, Producer, SendResult
 from events.core.codec import Codec
-from events.core.errors import BrokerError, BrokerUnavailable, NotStarted, RecordRefused
+from events.core.errors import BatchRefused, BrokerError, BrokerUnavailable, NotStarted, RecordRefused
 from events.core.event import Event
 from events.transactions import inside_aatomic
 
@@ -84,7 +84,7 @@ class Sender:
         results = await self._hand_over([record for one in together for record in one.records])
         for one in together:
             own, results = results[: len(one.records)], results[len(one.records) :]
-            if len(together) > 1 and any(isinstance(result, RecordRefused) for result in own):
+            if len(together) > 1 and any(isinstance(result, RecordRefused | BatchRefused) for result in own):
                 own = await self._again_alone(one, own)
             _give(one, own)
 

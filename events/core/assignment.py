@@ -33,7 +33,7 @@ def plan(members: Mapping[str, Member], partitions: Mapping[str, int]) -> dict[s
     in all and of each topic.
     """
     owners = _claimed(members, partitions)
-    _spread(owners, members, partitions)
+    _spread(owners, members, partitions=partitions)
     result: dict[str, list[Partition]] = {name: [] for name in members}
     for partition in sorted(owners):
         result[owners[partition]].append(partition)
@@ -50,7 +50,7 @@ def _claimed(members: Mapping[str, Member], partitions: Mapping[str, int]) -> di
     return owners
 
 
-def _spread(owners: dict[Partition, str], members: Mapping[str, Member], partitions: Mapping[str, int]) -> None:
+def _spread(owners: dict[Partition, str], members: Mapping[str, Member], *, partitions: Mapping[str, int]) -> None:
     """Give every partition without an owner to the one with the least, in all and then of its topic."""
     load = Counter(owners.values())
     load_of_topic = Counter((name, partition.topic) for partition, name in owners.items())

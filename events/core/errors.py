@@ -9,6 +9,7 @@ EventsError
 ├── Undecodable             a record that is not ours, not JSON or does not fit its class
 ├── BrokerError
 │   ├── BrokerUnavailable   nobody answers, or not in time: try again later
+│   │   └── BatchRefused    refused together with others: send it alone to know
 │   ├── RecordRefused       the broker will never take this record
 │   └── MembershipLost      this consumer is of no more use: build a new one
 ├── EmbeddedBrokerRefused   the development broker outside development
@@ -59,6 +60,10 @@ class BrokerError(EventsError):
 
 class BrokerUnavailable(BrokerError):
     """Nobody answers, or not within the time limit. Waiting cures it."""
+
+
+class BatchRefused(BrokerUnavailable):
+    """The broker refused the batch that this record was sent in. It may be innocent: sent alone, it will be known."""
 
 
 class RecordRefused(BrokerError):

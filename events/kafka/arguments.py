@@ -52,18 +52,19 @@ _REFUSED: Mapping[str, tuple[tuple[object, ...], str]] = {
 def problems(producer: Mapping[str, Any], consumer: Mapping[str, Any]) -> list[str]:
     """What is wrong with the two settings, one sentence each, without any value."""
     return [
-        *_problems('EVENTS["PRODUCER"]', producer, AIOKafkaProducer),
-        *_problems('EVENTS["CONSUMER"]', consumer, AIOKafkaConsumer),
+        *_problems('EVENTS["PRODUCER"]', producer, known=_names(AIOKafkaProducer)),
+        *_problems('EVENTS["CONSUMER"]', consumer, known=_names(AIOKafkaConsumer)),
         *_times(consumer),
     ]
 
 
-def _problems(setting: str, given: Mapping[str, Any], client: Callable[..., object]) -> Iterator[str]:
-    known = _names(client)
+def _problems(setting: str, given: Mapping[str, Any], *, known: frozenset[str]) -> Iterator[str]:
     for name, value in given.items():
         harmless, why = _REFUSED.get(name, ((value,), ""))
         if name not in known:
-            yield _unknown(setting, name, known)
+            near = difflib.get_close_matches(str(name), sorted(known - set(_REFUSED)), 1, 0.6)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            yield f"{setting}: aiokafka has no argument {name!r} there.{hint}"
         elif not any(value is one or value == one for one in harmless):
             yield f"{setting} must not set {name!r}: {why}"
     yield from _security(setting, given)
@@ -72,11 +73,6 @@ def _problems(setting: str, given: Mapping[str, Any], client: Callable[..., obje
 def _names(client: Callable[..., object]) -> frozenset[str]:
     parameters = inspect.signature(client).parameters.values()
     return SSL_NAMES | {one.name for one in parameters if one.kind is one.KEYWORD_ONLY or one.name == "loop"}
-
-
-def _unknown(setting: str, name: object, known: frozenset[str]) -> str:
-    near = difflib.get_close_matches(str(name), sorted(known - set(_REFUSED)), 1, 0.6)
-    return f"{setting}: aiokafka has no argument {name!r} there." + (f" Did you mean {near[0]!r}?" if near else "")
 
 
 def _security(setting: str, given: Mapping[str, Any]) -> Iterator[str]:

@@ -22,13 +22,14 @@ from events.kafka.damage import Damage
 from events.kafka.failures import described, membership_lost, unavailable
 from events.kafka.logs import calm_logs
 from events.kafka.membership import Membership
-from events.kafka.offsets import recover, start_at_earliest
+from events.kafka.offsets import Offsets
 
 log = logging.getLogger(__name__)
 
 FETCH_WAIT_MS = 200
 COMMIT_S = 10.0
 STOP_S = 5.0
+CLOSE_S = 1.0
 _NOWHERE = TopicPartition("", -1)
 """No partition: getmany() without any would mean all of them."""
 
@@ -36,7 +37,7 @@ _NOWHERE = TopicPartition("", -1)
 class KafkaConsumer:
     """A consumer of `topics` (names on the wire) in `group`. `client_id` is how the brokers' logs call it."""
 
-    def __init__(self, connection: Connection, group: str, *, topics: Collection[str], client_id: str) -> None:
+    def __init__(self, connection: Connection, group: str, topics: Collection[str], *, client_id: str) -> None:
         self._connection, self._group, self._topics = connection, group, sorted(topics)
         self._client_id = client_id
         self._client: Any = None
@@ -90,16 +91,16 @@ class KafkaConsumer:
         fresh: list[Any] = []
         fetched: Mapping[Any, Sequence[Any]] = {}
         try:
-            fetched = await self._getmany(wanted, at_most, fresh)
+            fetched = await self._getmany(wanted, at_most, fresh=fresh)
         except OffsetOutOfRangeError as error:
-            await recover(self._client, self._group, error)
+            await Offsets(self._client, self._group).recover(error)
         except CorruptRecordException as error:
-            fetched = await self._damage.rescue(self._client, wanted, at_most, error)
+            fetched = await self._damage.rescue(self._client, wanted, at_most=at_most, error=error)
         if fresh:
-            await start_at_earliest(self._client, fresh)
+            await Offsets(self._client, self._group).start_at_earliest(fresh)
         return fetched
 
-    async def _getmany(self, wanted: list[Any], at_most: int, fresh: list[Any]) -> Mapping[Any, Sequence[Any]]:
+    async def _getmany(self, wanted: list[Any], at_most: int, *, fresh: list[Any]) -> Mapping[Any, Sequence[Any]]:
         """Collect all partitions without a commit in `fresh`: they are asked for together."""
         while True:
             wait_ms = 0 if fresh else FETCH_WAIT_MS
@@ -140,20 +141,21 @@ class KafkaConsumer:
         if self._stopped or self._client is None:
             return
         self._stopped = True
-        client, membership = self._client, self._membership
-        if membership is not None:
-            await membership.shut()
-        await bounded(client.stop(), STOP_S)
+        if self._membership is not None:
+            await self._membership.shut()
+        await bounded(self._client.stop(), STOP_S)
+        await _finish(self._client)
+
+
+async def _finish(client: Any) -> None:
+    """End what stop() leaves behind: it gives up when a task of the fetcher sleeps, or while a join is parked."""
+    if client._coordinator is not None:
         client._subscription.abort_waiters(KafkaError("The consumer was stopped."))
-        # stop() gives up half way when a task of the fetcher sleeps, or when a join is parked: finish its work.
-        coordinator = client._coordinator
-        if coordinator is not None:
-            coordinator._coordination_task.cancel()
-            await bounded(coordinator._stop_heartbeat_task(), 1.0)
-            await bounded(coordinator._stop_commit_offsets_refresh_task(), 1.0)
-        if client._fetcher is not None:
-            await bounded(client._fetcher.close(), 1.0)
-        await bounded(close(client._client), 1.0)
+        client._coordinator._coordination_task.cancel()
+        await bounded(client._coordinator._stop_heartbeat_task(), CLOSE_S)
+        await bounded(client._coordinator._stop_commit_offsets_refresh_task(), CLOSE_S)
+        await bounded(client._fetcher.close(), CLOSE_S)
+    await bounded(close(client._client), CLOSE_S)
 
 
 def _record(fetched: Any) -> Record:

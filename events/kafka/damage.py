@@ -26,7 +26,7 @@ class Damage:
         self._seen = ""
 
     async def rescue(
-        self, client: Any, wanted: Sequence[Any], at_most: int, error: CorruptRecordException
+        self, client: Any, wanted: Sequence[Any], *, at_most: int, error: CorruptRecordException
     ) -> Mapping[Any, Sequence[Any]]:
         """The records that stand before the damage. Raises `MembershipLost` when there are none."""
         rescued: dict[Any, list[Any]] = {}

@@ -5,7 +5,7 @@ numbers, and its partition answers OutOfOrderSequenceNumber for ever after (meas
 from the brokers this object is done for: build a new one.
 
 All records of a refused batch are refused with it, and aiokafka alone knows who shared a batch. So only a record that
-was sent alone is called refused; in company each is called unavailable, and the caller sends them one by one.
+was sent alone is called refused; in company all get `BatchRefused`, and the caller sends them one by one.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, errors
 
 from events.core.broker import OutgoingRecord, Place, SendResult
-from events.core.errors import BrokerUnavailable, RecordRefused
+from events.core.errors import BatchRefused, BrokerUnavailable, RecordRefused
 from events.kafka import private
 from events.kafka.client import bounded, close, missing_topics, prepare
 from events.kafka.connection import Connection
@@ -152,6 +152,8 @@ class KafkaProducer:
         self._failed = True
         if isinstance(error, _OF_THE_TOPIC) or (alone and not self._crowded and isinstance(error, _OF_THE_RECORD)):
             return RecordRefused(f"Kafka refused the record: {described(error)}")
+        if isinstance(error, _OF_THE_RECORD):
+            return BatchRefused(f"Kafka refused the record or one sent with it: {described(error)}")
         return BrokerUnavailable(f"Kafka did not take the record: {described(error)}")
 
     async def stop(self) -> None:
