@@ -93,7 +93,7 @@ class Engine:
 
     def report(self) -> list[Claim]:
         """The partitions worked on, the cheapest to give up first: the fewest running calls, then the fewest open."""
-        trackers = sorted(self._trackers.values(), key=lambda tracker: (tracker.started, len(tracker)))
+        trackers = sorted(self._trackers.values(), key=lambda tracker: (tracker.started, tracker.open))
         return [Claim(tracker.partition, tracker.state == "frozen") for tracker in trackers]
 
     def apply(self, assigned: Collection[Partition], release: Collection[Partition] = ()) -> None:

@@ -58,8 +58,10 @@ class Tracker:
         self._slots: deque[Slot] = deque()
         self._highest = -1
 
-    def __len__(self) -> int:
-        """The open slots, those included that closed behind an open one: what a crash now would repeat at most."""
+    # Not __len__: an empty tracker would be false, and `if tracker` skips its first records.
+    @property
+    def open(self) -> int:
+        """The slots, those included that closed behind an open one: what a crash now would repeat at most."""
         return len(self._slots)
 
     @property

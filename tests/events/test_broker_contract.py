@@ -4,6 +4,7 @@ Another broker joins by one more parameter of `broker`: a `BrokerUnderTest` and 
 """
 
 import asyncio
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -59,9 +60,16 @@ class Reader:
             while not condition():
                 await self.fetch()
 
-    async def fetch_for_ever(self):
-        while True:
-            await self.fetch()
+    @asynccontextmanager
+    async def fetching(self):
+        """Fetch while the block runs. A fetch is never cancelled."""
+        done = asyncio.Event()
+        task = asyncio.create_task(self.fetch_until(done.is_set))
+        try:
+            yield
+        finally:
+            done.set()
+            await task
 
 
 @pytest.fixture
@@ -220,12 +228,11 @@ async def test_a_second_member_gets_a_share_after_the_first_gave_up_and_committe
     first = await readers()
     await first.fetch_until(lambda: len(first.read) >= 40)
 
-    fetching = asyncio.create_task(first.fetch_for_ever())
-    second = await readers()
-    await await_until(lambda: len(first.owned) == len(second.owned) == 2, 30)
-    await send(*((f"key {number}", number + 40) for number in range(40)))
-    await second.fetch_until(lambda: len(first.read) + len(second.read) >= 80)
-    fetching.cancel()
+    async with first.fetching():
+        second = await readers()
+        await await_until(lambda: len(first.owned) == len(second.owned) == 2, 30)
+        await send(*((f"key {number}", number + 40) for number in range(40)))
+        await second.fetch_until(lambda: len(first.read) + len(second.read) >= 80)
 
     assert first.events[:3] == ["apply", "give_up", "apply"]
     assert first.committed_at_give_up
@@ -236,29 +243,26 @@ async def test_a_second_member_gets_a_share_after_the_first_gave_up_and_committe
 async def test_nobody_is_assigned_before_everybody_gave_up(readers):
     first = await readers()
     first.may_give_up.clear()
-    fetching = asyncio.create_task(first.fetch_for_ever())
-    joining = asyncio.create_task(readers())
-    await await_until(lambda: "give_up" in first.events, 30)
+    async with first.fetching():
+        joining = asyncio.create_task(readers())
+        await await_until(lambda: "give_up" in first.events, 30)
 
-    joined_early, _ = await asyncio.wait((joining,), timeout=0.2)
-    first.may_give_up.set()
-    second = await joining
-    await await_until(lambda: first.owned and second.owned, 30)
-    fetching.cancel()
+        joined_early, _ = await asyncio.wait((joining,), timeout=0.2)
+        first.may_give_up.set()
+        second = await joining
+        await await_until(lambda: first.owned and second.owned, 30)
 
     assert not joined_early
 
 
 async def test_the_partitions_of_a_member_that_left_go_to_the_others(readers):
-    first, second = None, None
     first = await readers()
-    fetching = asyncio.create_task(first.fetch_for_ever())
-    second = await readers()
-    await await_until(lambda: len(first.owned) == 2, 30)
+    async with first.fetching():
+        second = await readers()
+        await await_until(lambda: len(first.owned) == 2, 30)
 
-    await second.consumer.stop()
-    await await_until(lambda: len(first.owned) == 4, 30)
-    fetching.cancel()
+        await second.consumer.stop()
+        await await_until(lambda: len(first.owned) == 4, 30)
 
 
 async def test_a_commit_of_what_is_not_assigned_is_refused(readers):

@@ -135,7 +135,7 @@ def test_closed_slots_behind_an_open_one_take_room(tracker):
     tracker.finish(tracker.take(3)[1:])
 
     assert tracker.room(10) == 7
-    assert len(tracker) == 3
+    assert tracker.open == 3
 
 
 def test_there_is_no_room_below_nothing(tracker):
@@ -221,7 +221,7 @@ def test_frozen_it_drops_what_is_pushed(tracker):
     tracker.advance(6)
 
     assert tracker.next == 5
-    assert len(tracker) == 1
+    assert tracker.open == 1
 
 
 def test_thawed_it_goes_on_where_it_was(tracker):

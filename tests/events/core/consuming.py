@@ -1,0 +1,95 @@
+"""`Fleet`: engines on an in-memory broker, and a diary of what they did, for the engine's tests."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from events.core.broker import OutgoingRecord, Partition
+from events.core.engine import Engine, EngineOptions
+from events.core.outcome import DONE
+from events.testing.memory import MemoryBroker
+
+TOPIC, GROUP = "quotes", "likes"
+QUICK = EngineOptions(commit_interval_s=0.005, drain_s=5.0)
+
+
+async def done(records):
+    """Handle everything."""
+    return [DONE] * len(records)
+
+
+@dataclass
+class Diary:
+    """What was handled, in the order of its end: (partition, offset); and what ran at once in one partition."""
+
+    handled: list = field(default_factory=list)
+    calls: list = field(default_factory=list)
+    running: dict = field(default_factory=dict)
+    together: int = 0
+
+    def offsets(self, partition=0):
+        """Offsets of a partition in the order in which they were closed, repeats included."""
+        return [offset for number, offset in self.handled if number == partition]
+
+    def firsts(self, partition=0):
+        """The same without repeats."""
+        return list(dict.fromkeys(self.offsets(partition)))
+
+    def noting(self, handle):
+        """A handle that does what the other does and notes it here."""
+
+        async def noted(records):
+            number = records[0].partition
+            self.running[number] = self.running.get(number, 0) + 1
+            self.together = max(self.together, sum(self.running.values()))
+            self.calls.append([(record.partition, record.offset) for record in records])
+            assert self.running[number] == 1, "a partition is handled twice at once"
+            try:
+                outcomes = await handle(records)
+            finally:
+                self.running[number] -= 1
+            pairs = zip(records, outcomes, strict=False)
+            self.handled += [(record.partition, record.offset) for record, outcome in pairs if outcome is DONE]
+            return outcomes
+
+        return noted
+
+
+class Fleet:
+    """A broker with one topic, and engines of one group on it."""
+
+    def __init__(self, partitions=1):
+        self.broker = MemoryBroker({TOPIC: partitions}, poll_s=0.005)
+        self.group = self.broker.group(GROUP)
+        self.diary = Diary()
+        self.consumers = []
+
+    def send(self, count, *, partition_of=lambda number: 0):
+        """Append so many records, each to the partition that is said."""
+        for number in range(count):
+            partition = Partition(TOPIC, partition_of(number))
+            self.broker.logs[partition].append(partition, OutgoingRecord(TOPIC, b"k", b"%d" % number))
+
+    def engine(self, handle=done, options=QUICK, diary=None):
+        """A new engine on a new member of the group."""
+        self.consumers.append(self.broker.consumer(GROUP, [TOPIC]))
+        return Engine(self.consumers[-1], (diary or self.diary).noting(handle), options, name=GROUP)
+
+    @asynccontextmanager
+    async def running(self, handle=done, options=QUICK, diary=None):
+        """An engine that runs while the block does, and stops cleanly after it."""
+        engine = self.engine(handle, options, diary)
+        task = asyncio.create_task(engine.run())
+        try:
+            yield engine
+        finally:
+            engine.stop()
+            await task
+
+    def committed(self, partition=0):
+        """The committed position of a partition, or None."""
+        return self.group.committed.get(Partition(TOPIC, partition))
+
+    def all_committed(self):
+        """Whether the group has committed the end of every partition that holds anything."""
+        return all(self.group.committed.get(one, 0) == log.end for one, log in self.broker.logs.items())
