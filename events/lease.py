@@ -51,6 +51,7 @@ class HeldLease:
         self.name, self.seconds, self._thread = name, seconds, thread
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._taken_at = -seconds
+        self._why = ""
 
     @property
     def left_s(self) -> float:
@@ -112,18 +113,15 @@ class HeldLease:
         self._taken_at = -self.seconds
 
     async def _renew(self) -> None:
-        why = "the database does not answer"
         with suppress(TimeoutError):
             async with asyncio.timeout(self.left_s):
                 try:
-                    if await self.take():
-                        return
-                    why = "another process has taken it"
+                    self._why = "" if await self.take() else "another process has taken it"
                 except Error as error:
+                    self._why = str(error)
                     await asyncio.sleep(self.seconds / 30)
-                    why = str(error)
         if not self.left_s:
-            raise LeaseLost(f"The lease of the relay is lost: {why}.")
+            raise LeaseLost(f"The lease of the relay is lost: {self._why or 'the database does not answer'}.")
 
 
 def take(name: str, owner: str, seconds: float) -> bool:

@@ -40,9 +40,13 @@ def add(records: Iterable[OutgoingRecord]) -> list[UUID]:
     return [row.event_id for row in _all().bulk_create(map(OutboxRecord.holding, records))]
 
 
-def oldest(limit: int, max_bytes: int) -> list[OutboxRecord]:
-    """The oldest rows that may go now, by id: at most `limit`, and values of `max_bytes` in all, but at least one."""
-    sizes = list(_sendable(timezone.now()).order_by("id").values_list("id", Length("value"))[:limit])
+def oldest(limit: int, max_bytes: int, without: Collection[str] = ()) -> list[OutboxRecord]:
+    """The oldest rows that may go now, by id: at most `limit`, and values of `max_bytes` in all, but at least one.
+
+    `without`: topics to leave out.
+    """
+    sendable = _sendable(timezone.now()).exclude(topic__in=without)
+    sizes = list(sendable.order_by("id").values_list("id", Length("value"))[:limit])
     totals = accumulate(size for _, size in sizes)
     fitting = sum(total <= max_bytes for total in totals)
     ids = [id for id, _ in sizes[: max(1, fitting)]]

@@ -3,16 +3,16 @@
     lease? ─▶ room? ─▶ oldest rows ─▶ send, wait for all acks ─▶ delete the acked ─▶ again
       no: look again later                 │ something else than acks
                                            ▼
-                     close the producer hard; the next turn has a new one and begins at the first row left
-                                           │ refused
-                                           ▼
-                     send the rows left one by one, to find whom Kafka refuses; the others go
+                     close the producer hard, build a new one, send the rows left one by one:
+                     what is refused alone is refused; what goes, goes; Kafka away ends the turn
 
 Rules
 * One relay at a time: the lease. While it waits for acks the lease is renewed; if that fails, the batch and its
   producer are dropped before the lease ends.
 * Never a second producer before the first is closed, and never a producer used on after a bad result: one refused
-  record spoils the sequence of its partition, and the records behind it are refused though innocent.
+  record spoils the sequence of its partition, and takes all records of its batch with it. So a bad result in company
+  says nothing of a row, neither "refused" nor "unavailable"; only alone it does.
+* A topic of which nothing goes at all is left out for a while (`Pauses`), so that it does not slow down the others.
 * No transaction is open while Kafka is waited for. Killed between ack and delete, the next relay sends those rows
   again, with the same event ids; that is the one source of repeats, and the inbox drops them.
 * Kafka or the database away is no failure of any row: wait, with back-off, and say so once when it begins and once
@@ -34,9 +34,10 @@ from django.utils import timezone
 from events import inbox, outbox
 from events.conf import Config
 from events.core.broker import OutgoingRecord, Place, Producer, SendResult
-from events.core.errors import BatchRefused, BrokerError, LeaseLost, RecordRefused
+from events.core.errors import BrokerError, LeaseLost, RecordRefused
 from events.core.nudge import listening
 from events.core.outage import OutageLog
+from events.core.pauses import Pauses
 from events.core.retry import BackOff
 from events.core.supervisor import wait_unless
 from events.database import Thread
@@ -109,6 +110,7 @@ class Relay:
         self._lease = HeldLease(thread, self.options.lease_s)
         self._back_off = BackOff(self.options.back_off_first_s, self.options.back_off_most_s)
         self._stopping, self._nudged = asyncio.Event(), asyncio.Event()
+        self._pauses = Pauses()
         self._prune_at = 0.0
 
     @property
@@ -172,7 +174,8 @@ class Relay:
         room = await self._room.room() if self._room else BATCH_BYTES
         if not room:
             return 0
-        rows = await self._thread.run(outbox.oldest, self.options.batch, min(room, BATCH_BYTES))
+        size, without = min(room, BATCH_BYTES), self._pauses.topics()
+        rows = await self._thread.run(outbox.oldest, self.options.batch, size, without)
         if not rows:
             return None
         before = self.sent
@@ -180,24 +183,23 @@ class Relay:
         return self.sent - before
 
     async def _send(self, rows: Sequence[OutboxRecord]) -> None:
-        left, errors = await self._send_and_delete(rows)
-        if any(isinstance(error, RecordRefused | BatchRefused) for error in errors):
-            await self._send_one_by_one(left)
-        elif errors:
-            raise errors[0]
-
-    async def _send_one_by_one(self, rows: Sequence[OutboxRecord]) -> None:
+        left = rows if len(rows) == 1 else (await self._send_and_delete(rows))[0]
         held_back: set[tuple[str, bytes]] = set()
-        for row in rows:
-            record = row.record()
-            if record.key is not None and (record.topic, record.key) in held_back:
+        for row in left:
+            key = None if row.key is None else (row.topic, bytes(row.key))
+            if row.topic in self._pauses.topics() or key in held_back:
                 continue
             for error in (await self._send_and_delete([row]))[1]:
-                if not isinstance(error, RecordRefused):
-                    raise error
-                await self._thread.run(outbox.refuse, row, str(error))
-                if record.key is not None:
-                    held_back.add((record.topic, record.key))
+                await self._refuse(row, error)
+                held_back |= {key} if key else set()
+
+    async def _refuse(self, row: OutboxRecord, error: BrokerError) -> None:
+        """Keep back a row that was sent alone. Raises the error when it says nothing of this row."""
+        if not isinstance(error, RecordRefused):
+            raise error
+        await self._thread.run(outbox.refuse, row, str(error))
+        if pause := self._pauses.refused(row.topic):
+            log.error("Kafka takes nothing of topic %s: it is left out for %.0f s.", row.topic, pause)
 
     async def _send_and_delete(self, rows: Sequence[OutboxRecord]) -> tuple[list[OutboxRecord], Sequence[BrokerError]]:
         """Send rows and delete those that Kafka has. Returns the rows left, and what was wrong with them."""
@@ -222,6 +224,7 @@ class Relay:
         for record, result in zip(records, results, strict=True):
             if isinstance(result, Place):
                 self.sent += 1
+                self._pauses.acked(record.topic)
                 if self._room:
                     self._room.sent(result, record.size)
 

@@ -23,7 +23,7 @@ from django.db import connections
 from events.conf import config
 from events.core.broker import OutgoingRecord, Place, Producer, SendResult
 from events.core.codec import Codec
-from events.core.errors import BatchRefused, BrokerError, BrokerUnavailable, NotStarted, RecordRefused
+from events.core.errors import BrokerError, BrokerUnavailable, NotStarted
 from events.core.event import Event
 from events.transactions import inside_aatomic
 
@@ -82,17 +82,21 @@ class Sender:
 
     async def _send_together(self, together: Sequence[Waiting]) -> None:
         results = await self._hand_over([record for one in together for record in one.records])
+        alone = len(results) == 1
         for one in together:
             own, results = results[: len(one.records)], results[len(one.records) :]
-            if len(together) > 1 and any(isinstance(result, RecordRefused | BatchRefused) for result in own):
-                own = await self._again_alone(one, own)
-            _give(one, own)
+            _give(one, own if alone else await self._again_one_by_one(one, own))
 
-    async def _again_alone(self, one: Waiting, results: Sequence[SendResult]) -> list[SendResult]:
-        # Behind a refused record of somebody else, innocent ones are refused too: only alone they get their answer.
-        left = [record for record, result in zip(one.records, results, strict=True) if not isinstance(result, Place)]
-        answers = iter(await self._hand_over(left))
-        return [result if isinstance(result, Place) else next(answers) for result in results]
+    async def _again_one_by_one(self, one: Waiting, results: Sequence[SendResult]) -> list[SendResult]:
+        # A refused record takes all records of its batch with it: only alone each gets an answer of its own.
+        answers: list[SendResult] = []
+        for record, result in zip(one.records, results, strict=True):
+            failed = answers and not isinstance(answers[-1], Place)
+            if isinstance(result, Place) or failed or one.results.done():
+                answers.append(result)
+            else:
+                answers += await self._hand_over([record])
+        return answers
 
     async def _hand_over(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
         try:

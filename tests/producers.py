@@ -1,7 +1,8 @@
 """A Kafka for tests of those who send: it keeps what it is given, and fails as it is told to.
 
 Strict where the real client is: a second producer before the first is closed, two sends at once, or a producer used
-on after a bad result fail the test. Behind a refused record, the later ones of its partition are refused too.
+on after a bad result fail the test. A record that is refused takes the others of its partition with it, and then none
+is called refused: only alone it is.
 """
 
 import asyncio
@@ -15,12 +16,14 @@ PARTITIONS = 3
 class FakeKafka:
     """`records` that it has, in order. `away`: nobody answers. `refuses(record)`: never takes this one.
 
-    `hold`: when set, sends wait for it, and `reached` is set as soon as one waits.
+    `away_after`: so many records are taken, then nobody answers. `hold`: when set, sends wait for it, and `reached` is
+    set as soon as one waits.
     """
 
     def __init__(self):
         self.records, self.producers = [], []
         self.away, self.refuses = False, lambda record: False
+        self.away_after = None
         self.hold, self.reached = None, asyncio.Event()
         self.starts = self.sends = 0
 
@@ -38,7 +41,7 @@ class FakeProducer:
     """A producer of a `FakeKafka`."""
 
     def __init__(self, kafka):
-        self.kafka, self.state, self.spoiled = kafka, "new", set()
+        self.kafka, self.state = kafka, "new"
 
     async def start(self):
         """Connect."""
@@ -58,7 +61,8 @@ class FakeProducer:
         if self.kafka.hold:
             self.kafka.reached.set()
             await self.kafka.hold.wait()
-        results = [self._take(record) for record in records]
+        spoiled = {self._partition(record) for record in records if self.kafka.refuses(record)}
+        results = [self._take(record, spoiled, alone=len(records) == 1) for record in records]
         self.state = "open" if all(isinstance(result, Place) for result in results) else "spoiled"
         return results
 
@@ -68,12 +72,14 @@ class FakeProducer:
         if self in self.kafka.producers:
             self.kafka.producers.remove(self)
 
-    def _take(self, record):
-        partition = (record.topic, sum(record.key or b"") % PARTITIONS)
+    def _take(self, record, spoiled, *, alone):
+        self.kafka.away = self.kafka.away or len(self.kafka.records) == self.kafka.away_after
         if self.kafka.away:
             return BrokerUnavailable("nobody answers")
-        if partition in self.spoiled or self.kafka.refuses(record):
-            self.spoiled.add(partition)
-            return RecordRefused("out of sequence" if not self.kafka.refuses(record) else "too large")
+        if self._partition(record) in spoiled:
+            return RecordRefused("too large") if alone else BrokerUnavailable("its batch was refused")
         self.kafka.records.append(record)
-        return Place(*partition, len(self.kafka.records) - 1)
+        return Place(*self._partition(record), len(self.kafka.records) - 1)
+
+    def _partition(self, record):
+        return record.topic, sum(record.key or b"") % PARTITIONS

@@ -1,0 +1,122 @@
+"""The lease, on SQLite and PostgreSQL, with two real connections."""
+
+import asyncio
+from itertools import chain
+
+import pytest
+from django.db import Error
+
+from events import lease
+from events.core.errors import LeaseLost
+from events.lease import HeldLease, holder
+from tests.waiting import await_until
+
+
+@pytest.fixture
+def one(database_thread):
+    return HeldLease(database_thread, 60)
+
+
+@pytest.fixture
+def other(other_thread):
+    return HeldLease(other_thread, 60)
+
+
+async def test_only_one_of_two_that_try_at_once_takes_it(one, other):
+    taken = await asyncio.gather(one.take(), other.take())
+
+    assert sorted(taken) == [False, True]
+    assert (one.left_s > 0) != (other.left_s > 0)
+
+
+async def test_never_two_hold_it_in_a_long_fight(database_thread, other_thread):
+    rivals = [HeldLease(thread, 0.05) for thread in (database_thread, other_thread, database_thread, other_thread)]
+    held_by = []
+
+    async def fight(rival):
+        for _ in range(60):
+            if await rival.hold() and rival.left_s:
+                held_by.append([one for one in rivals if one.left_s])
+            await asyncio.sleep(0.001)
+
+    await asyncio.gather(*map(fight, rivals))
+
+    assert {len(holders) for holders in held_by} == {1}
+    assert len(set(chain.from_iterable(held_by))) > 1
+
+
+async def test_it_goes_to_the_other_when_it_has_ended(database_thread, other):
+    dead = HeldLease(database_thread, 0.2)
+    await dead.take()
+
+    assert not await other.take()
+    await await_until(lambda: not dead.left_s)
+    await asyncio.wait_for(other.hold_at_last(), 5)
+
+    assert not dead.left_s
+    assert await database_thread.run(holder) == other.owner
+
+
+async def test_released_it_is_free_at_once(one, other, database_thread):
+    await one.take()
+
+    await one.release()
+
+    assert not one.left_s
+    assert await database_thread.run(holder) == ""
+    assert await other.take()
+
+
+async def test_who_does_not_hold_it_cannot_release_it(one, other, database_thread):
+    await one.take()
+
+    await other.release()
+
+    assert await database_thread.run(holder) == one.owner
+
+
+async def test_it_is_asked_for_only_when_that_is_due(one, monkeypatch):
+    await one.hold()
+    monkeypatch.setattr(lease, "take", None)
+
+    assert await one.hold()
+    assert 0 < one.due_s < one.left_s < 60
+
+
+async def test_work_ends_with_it(one):
+    await one.take()
+
+    assert await one.during(asyncio.sleep(0, "done")) == "done"
+
+
+async def test_work_is_cancelled_in_time_when_the_database_is_away(database_thread, monkeypatch):
+    short = HeldLease(database_thread, 0.3)
+    await short.take()
+
+    def fails(*_):
+        raise Error("away")
+
+    monkeypatch.setattr(lease, "take", fails)
+    endless = asyncio.get_running_loop().create_future()
+
+    with pytest.raises(LeaseLost, match="away"):
+        await short.during(_wait_for(endless))
+
+    assert endless.cancelled()
+
+
+async def test_work_is_cancelled_in_time_when_the_database_hangs(database_thread, monkeypatch):
+    short, hangs = HeldLease(database_thread, 0.3), asyncio.Event()
+    await short.take()
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(lease, "take", lambda *_: asyncio.run_coroutine_threadsafe(hangs.wait(), loop).result())
+
+    with pytest.raises(LeaseLost, match="does not answer"):
+        await short.during(asyncio.sleep(60))
+
+    hangs.set()
+    await await_until(database_thread.last.done)
+
+
+async def _wait_for(future):
+    await future
