@@ -94,6 +94,7 @@ class Run:
 
     def hurry(self) -> None:
         """Wait no longer: cancel what is opening, up or closing."""
+        self._stop()
         self._open.hurry()
         self._finishing.set()
         self._task.cancel()

@@ -1,0 +1,203 @@
+"""`lifespan.run()`: a process without a server, in this process and in real ones."""
+
+import asyncio
+import atexit
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+import lifespan
+from tests.waiting import until_sync
+
+SCRIPT = """
+import asyncio, logging, sys, threading, time
+from contextlib import asynccontextmanager
+import lifespan
+
+logging.basicConfig(format="%(levelname)s %(message)s")
+
+@asynccontextmanager
+async def consuming(run):
+    if "broken" in sys.argv:
+        raise OSError("no broker")
+    if "stuck" in sys.argv:
+        print("up", flush=True)
+        await asyncio.Event().wait()
+    watch = asyncio.create_task(watching(run))
+    yield
+    if "slow" in sys.argv:
+        print("closing", flush=True)
+        await asyncio.Event().wait()
+    await watch
+    print("flushed", flush=True)
+
+async def watching(run):
+    print("up", flush=True)
+    if "stop" in sys.argv:
+        run.stop()
+    if "fail" in sys.argv:
+        run.fail(RuntimeError("lost the broker"))
+    await run.draining.wait()
+    print("drained", flush=True)
+
+if "thread" in sys.argv:
+    threading.Thread(target=lifespan.run, args=(consuming,), daemon=True).start()
+    time.sleep(0.5)
+    sys.exit(3)
+sys.exit(lifespan.run(consuming))
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Start the script with these words; what is still alive at the end of the test is killed."""
+    started = []
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+
+    def start(*words):
+        environment = {**os.environ, "PYTHONPATH": str(Path(lifespan.__file__).parent.parent)}
+        process = subprocess.Popen(
+            [sys.executable, str(path), *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_stop_signal_drains_and_the_exit_code_is_0(script, signum):
+    process = script()
+    assert process.stdout.readline() == "up\n"
+
+    process.send_signal(signum)
+    out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out, err) == (0, "drained\nflushed\n", "")
+
+
+def test_a_run_that_reached_its_goal_ends_with_0(script):
+    out, err = script("stop").communicate(timeout=20)
+
+    assert (out, err) == ("up\ndrained\nflushed\n", "")
+
+
+def test_a_failed_run_drains_and_ends_with_1(script):
+    process = script("fail")
+    out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out) == (1, "up\ndrained\nflushed\n")
+    assert err.startswith("CRITICAL failed, the process stops: RuntimeError: lost the broker\n")
+
+
+def test_a_failed_start_ends_with_1_one_line_and_the_traceback(script):
+    process = script("broken")
+    out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith("ERROR consuming: OSError: no broker\nTraceback")
+
+
+def test_a_stop_signal_during_the_start_ends_it_with_0(script):
+    process = script("stuck")
+    process.stdout.readline()
+
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_second_ctrl_c_hurries(script):
+    process = script("slow")
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "closing\n"
+
+    def pressed_again():
+        process.send_signal(signal.SIGINT)
+        return process.poll() is not None
+
+    until_sync(pressed_again)
+
+    assert process.returncode == 1
+
+
+def test_in_a_thread_the_end_of_the_interpreter_stops_it(script):
+    process = script("thread")
+    out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out, err) == (3, "up\ndrained\nflushed\n", "")
+
+
+def ending(how):
+    @asynccontextmanager
+    async def resource(run):
+        task = asyncio.create_task(how(run))
+        yield
+        await task
+
+    return resource
+
+
+async def stops(run):
+    run.stop()
+
+
+async def fails(run):
+    run.fail(RuntimeError("lost the broker"))
+
+
+@pytest.mark.parametrize(("how", "code"), [(stops, 0), (fails, 1)])
+def test_in_this_process_too(how, code):
+    before = [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)]
+
+    assert lifespan.run(ending(how)) == code
+
+    assert [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_two_signals_in_this_process(monkeypatch):
+    monkeypatch.setattr("lifespan.signals.ONE_WISH", 0.0)
+
+    @asynccontextmanager
+    async def slow(run):
+        signal.raise_signal(signal.SIGTERM)
+        yield
+
+    assert lifespan.run(slow) == 1
+
+
+def test_the_end_of_the_interpreter_waits_for_a_thread(monkeypatch):
+    hooks, codes, up = [], [], threading.Event()
+    monkeypatch.setattr(atexit, "register", hooks.append)
+    monkeypatch.setattr(atexit, "unregister", hooks.remove)
+
+    @asynccontextmanager
+    async def resource(run):
+        up.set()
+        yield
+
+    thread = threading.Thread(target=lambda: codes.append(lifespan.run(resource)))
+    thread.start()
+    up.wait()
+    hooks[0]()
+    thread.join()
+
+    assert codes == [0]
+    assert hooks == []

@@ -1,0 +1,198 @@
+"""Stop signals: heard, handed on, set back, and sent to whoever drains the process."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+
+import pytest
+
+from lifespan import Run, signals
+from lifespan.signals import STOP_SIGNALS, StopSignals, first_and_again
+
+
+@pytest.fixture(autouse=True)
+def _handlers_set_back():
+    before = {signum: signal.getsignal(signum) for signum in STOP_SIGNALS}
+    yield
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
+
+
+@pytest.fixture
+def server():
+    """The handler of a server for SIGTERM; gives the list of the signals that it got."""
+    got = []
+    signal.signal(signal.SIGTERM, lambda signum, frame: got.append(signum))
+    return got
+
+
+@pytest.fixture
+def in_hypercorns_worker(monkeypatch):
+    """A worker process in which nobody handles SIGTERM; gives what was sent, instead of sending it."""
+    sent = []
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    monkeypatch.setattr(multiprocessing, "parent_process", object)
+    monkeypatch.setattr(signal, "raise_signal", lambda signum: sent.append(("itself", signum)))
+    kill = os.kill
+    monkeypatch.setattr(
+        os, "kill", lambda pid, signum: kill(pid, signum) if pid == os.getpid() else sent.append((pid, signum))
+    )
+    return sent
+
+
+def test_a_signal_is_heard_first_and_handed_on(server):
+    order = []
+    with StopSignals(lambda signum: order.append((signum, list(server)))):
+        signal.raise_signal(signal.SIGTERM)
+
+    assert order == [(signal.SIGTERM, [])]
+    assert server == [signal.SIGTERM]
+
+
+def test_handlers_are_set_back_at_the_end(server):
+    theirs = signal.getsignal(signal.SIGTERM)
+    with StopSignals(server.append):
+        assert signal.getsignal(signal.SIGTERM) != theirs
+
+    assert signal.getsignal(signal.SIGTERM) is theirs
+
+
+def test_a_handler_set_after_ours_stays(server):
+    ours = []
+
+    with StopSignals(ours.append):
+        middle = signal.getsignal(signal.SIGTERM)
+
+        def later(signum, frame):
+            middle(signum, frame)
+
+        signal.signal(signal.SIGTERM, later)
+    signal.raise_signal(signal.SIGTERM)
+
+    assert signal.getsignal(signal.SIGTERM) is later
+    assert server == [signal.SIGTERM]
+
+
+def test_a_late_signal_does_not_meet_a_closed_loop(server):
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with StopSignals(lambda signum: loop.call_soon_threadsafe(print)):
+        signal.raise_signal(signal.SIGTERM)
+
+    assert server == [signal.SIGTERM]
+
+
+def test_what_nobody_handles_or_all_ignore_stays_so():
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    with StopSignals(print) as stops:
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert not stops.adopted
+        assert not stops.ask_to_stop()
+
+
+def test_alone_takes_what_is_not_ignored_and_calls_nobody_else(server):
+    heard = []
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    with StopSignals(heard.append, alone=True) as stops:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGQUIT)
+        signal.raise_signal(signal.SIGINT)
+        assert not stops.adopted
+
+    assert heard == [signal.SIGTERM, signal.SIGQUIT]
+    assert server == []
+
+
+def test_outside_the_main_thread_nothing_is_heard(server):
+    found = []
+
+    def listen():
+        with StopSignals(found.append) as stops:
+            found.append(stops.ask_to_stop())
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    thread.join()
+
+    assert found == [False]
+    assert server == []
+
+
+def test_the_server_is_asked_by_sigterm(server):
+    with StopSignals(lambda signum: None) as stops:
+        assert stops.ask_to_stop()
+
+    assert server == [signal.SIGTERM]
+
+
+def test_a_handler_that_raises_keyboard_interrupt_is_not_asked():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    with StopSignals(print) as stops:
+        assert not stops.ask_to_stop()
+
+
+def test_in_hypercorns_worker_sigterm_is_adopted_and_the_parent_asked(in_hypercorns_worker):
+    heard = []
+
+    with StopSignals(heard.append) as stops:
+        assert stops.adopted
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stops.ask_to_stop()
+
+    assert heard == [signal.SIGTERM]
+    assert in_hypercorns_worker == [(os.getppid(), signal.SIGTERM)]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+async def test_an_adopted_process_ends_itself_when_no_shutdown_comes(in_hypercorns_worker):
+    run = Run(shutdown_timeout=0.05)
+    await run.start()
+
+    os.kill(os.getpid(), signal.SIGTERM)
+    await run._last_resort
+
+    assert run.stage == "ended"
+    assert in_hypercorns_worker == [("itself", signal.SIGTERM)]
+
+
+async def test_an_adopted_process_is_left_to_its_server_when_the_shutdown_comes(in_hypercorns_worker):
+    run = Run()
+    await run.start()
+
+    os.kill(os.getpid(), signal.SIGTERM)
+    await run.draining.wait()
+    await run.finish()
+    await run._last_resort
+
+    assert in_hypercorns_worker == []
+
+
+async def test_a_stop_signal_sets_draining_and_leaves_the_run_up(server):
+    run = Run()
+    await run.start()
+
+    signal.raise_signal(signal.SIGTERM)
+    await run.draining.wait()
+
+    assert run.stage == "up"
+    assert server == [signal.SIGTERM]
+    await run.finish()
+
+
+def test_the_same_signal_again_and_later_is_a_second_wish(monkeypatch):
+    called, clock = [], [0.0]
+    monkeypatch.setattr(signals.time, "monotonic", lambda: clock[0])
+    heard = first_and_again(lambda: called.append("first"), lambda: called.append("again"))
+
+    for at, signum in [(0.0, signal.SIGINT), (0.5, signal.SIGINT), (5.0, signal.SIGTERM), (6.0, signal.SIGINT)]:
+        clock[0] = at
+        heard(signum)
+
+    assert called == ["first", "first", "first", "again"]
