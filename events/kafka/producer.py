@@ -53,7 +53,7 @@ class KafkaProducer:
     def __init__(self, connection: Connection, *, deadline_s: float, client_id: str) -> None:
         self._connection, self._deadline_s, self._client_id = connection, deadline_s, client_id
         self._client: Any = None
-        self._failed = False
+        self._failed = self._stopped = False
         self._calls = 0
         self._crowded = False
 
@@ -80,6 +80,8 @@ class KafkaProducer:
         A record that is refused here, before it is sent, holds back the later ones of its topic and key: they are
         unavailable. Calls may overlap; then no refusal by the brokers is certain.
         """
+        if self._client is None or self._stopped:
+            return [BrokerUnavailable("This producer was stopped, or never started.")] * len(records)
         self._calls += 1
         self._crowded = self._crowded or self._calls > 1
         try:
@@ -158,9 +160,10 @@ class KafkaProducer:
 
     async def stop(self) -> None:
         """Flush for a few seconds, unless it has failed, then close, hard if need be. Never raises, never hangs."""
-        client, self._client = self._client, None
-        if client is None:
+        client = self._client
+        if client is None or self._stopped:
             return
+        self._stopped = True
         if not self._failed:
             await bounded(client.flush(), min(FLUSH_S, self._deadline_s))
         await bounded(client._sender.close(), CLOSE_S)
