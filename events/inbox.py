@@ -71,15 +71,14 @@ def remember(number: int, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 
 
 def prune(before: datetime, chunk: int = 5_000) -> int:
-    """Forget what was handled before a moment, a chunk of rows at a time. Returns how many rows went.
+    """Forget the oldest of what was handled before a moment: a chunk of rows, and those of the same time as its last.
 
-    An event that Kafka, the outbox or a dead letter still holds must not be forgotten: it would be handled again.
+    Returns how many rows went; fewer than `chunk`: no more are left. An event that Kafka, the outbox or a dead letter
+    still holds must not be forgotten: it would be handled again.
     """
-    old = HandledEvent.objects.using(config().DATABASE).filter(at__lt=before).order_by("at")
-    gone = 0
-    while end := list(old.values_list("at", flat=True)[chunk - 1 : chunk]):
-        gone += old.filter(at__lte=end[0]).order_by().delete()[0]
-    return gone + old.order_by().delete()[0]
+    old = HandledEvent.objects.using(config().DATABASE).filter(at__lt=before)
+    last = list(old.order_by("at").values_list("at", flat=True)[chunk - 1 : chunk])
+    return (old.filter(at__lte=last[0]) if last else old).delete()[0]
 
 
 def _insert_returning(connection: BaseDatabaseWrapper, number: int, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
