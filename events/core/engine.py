@@ -196,6 +196,7 @@ class Engine:
 
     def _release(self, tracker: Tracker) -> None:
         if tracker.state == "live":
+            tracker.freeze()  # at once: the next report of claims must say so
             self._releases[tracker.partition] = asyncio.create_task(self._let_go(tracker))
 
     async def _let_go(self, tracker: Tracker) -> None:
