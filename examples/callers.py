@@ -85,6 +85,6 @@ def _refuse_forged_session(request: HttpRequest) -> None:
 
 
 def _unknown(request: HttpRequest, error: str, change: str) -> Refused:
-    browser = any(header in request.headers for header in BROWSERS_SEND)
+    browser = any(request.headers.get(header) for header in BROWSERS_SEND)
     challenge = 'Session realm="sign in at /login/"' if browser else 'Basic realm="Quotes and Likes", charset="UTF-8"'
     return Refused(401, error, change, headers={"WWW-Authenticate": challenge})

@@ -87,15 +87,22 @@ def _fortunes(lines: Iterable[Line]) -> Iterator[Piece]:
 
 
 def _fortune(first: int, size: int, lines: list[str] | None) -> Iterator[Piece]:
-    """The text between two `%`, if there is any. Overstrikes (`_` BS `x`) show the last character, as a printer did."""
+    """The text between two `%`, if there is any."""
     if lines is None:
         yield Piece(first, size, fault=f"it is longer than {LONGEST:,} bytes")
         return
-    text = re.sub(r".\x08", "", "\n".join(lines).expandtabs())
+    text = _as_printed("\n".join(lines)).expandtabs()
     if text.strip():
         yield _piece(first, size, partial(_without_margin, text))
     elif size > 2:  # more than the `%` itself: an empty fortune says nothing, and is no fault either
         yield Piece(first, size)
+
+
+def _as_printed(text: str) -> str:
+    """The text without overstrikes: of `_` BS `x` the printer showed an underlined x, and we keep the x."""
+    while (shorter := re.sub(r"[^\x08\n]\x08", "", text)) != text:
+        text = shorter
+    return text
 
 
 def _table(lines: Iterable[Line]) -> Iterator[Piece]:
