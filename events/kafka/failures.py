@@ -25,10 +25,12 @@ _ADVICE: dict[type[Exception], str] = {
 
 
 def described(error: BaseException) -> str:
-    """One line: the error's name, its text without the name, and what to do where we know it."""
-    text = str(error).removeprefix(type(error).__name__).lstrip(": ") or (error.__doc__ or "").split("\n")[0]
+    """One line: the error's name, its text or else Kafka's, and what to do where we know it."""
+    name = type(error).__name__
+    own = str(error).removeprefix(f"[Error {getattr(error, 'errno', '')}] ").removeprefix(name).lstrip(": ")
+    text = own or getattr(error, "description", "")
     advice = next((said for kind, said in _ADVICE.items() if isinstance(error, kind)), "")
-    return type(error).__name__ + (f": {text}" if text else "") + (f" ({advice})" if advice else "")
+    return name + (f": {text}" if text else "") + (f" ({advice})" if advice else "")
 
 
 @contextmanager
