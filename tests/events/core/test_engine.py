@@ -546,6 +546,7 @@ async def test_the_next_ownership_waits_for_a_call_of_the_lost_one():
         await await_until(fleet.all_committed)
 
     assert fleet.diary.offsets() == [0, 0, 1]
+    assert not fleet.diary.overlaps
 
 
 async def test_what_a_lost_ownership_leaves_behind_is_no_outage():
