@@ -19,7 +19,7 @@ def body_of[Body](request: HttpRequest, wanted: type[Body]) -> Body:
         return msgspec.json.decode(data, type=wanted)
     except msgspec.ValidationError as error:
         raise Refused(422, f"{error}.", f"Send {_shape(wanted)} and nothing else.") from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, f"The body is not JSON: {error}.", f"Send {_shape(wanted)} in UTF-8.") from None
 
 

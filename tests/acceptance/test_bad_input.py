@@ -1,6 +1,7 @@
 """Every kind of bad input over HTTP gets a 4xx that says what to change, and leaves nothing behind."""
 
 import http.client
+from contextlib import closing
 
 import pytest
 
@@ -54,17 +55,22 @@ def test_bad_input_is_refused_with_what_to_change_and_leaves_nothing(together):
 @pytest.mark.parametrize("length", [None, "2000000"], ids=["chunked", "announced"])
 def test_a_body_without_end_is_cut_off(together, length):
     together.quotes.start()
-    connection = http.client.HTTPConnection("127.0.0.1", together.quotes.port, timeout=30)
+
+    with closing(http.client.HTTPConnection("127.0.0.1", together.quotes.port, timeout=30)) as connection:
+        status = send_without_end(connection, together.quotes.authorization("alice"), length)
+
+    assert status == 413
+
+
+def send_without_end(connection, authorization, length):
+    """Send 2 MB in pieces, as one announced length or as chunks. Returns the status."""
     connection.putrequest("POST", "/quotes/")
     connection.putheader("Content-Type", "application/json")
-    connection.putheader("Authorization", together.quotes.authorization("alice"))
+    connection.putheader("Authorization", authorization)
     connection.putheader(*(("Content-Length", length) if length else ("Transfer-Encoding", "chunked")))
     connection.endheaders()
-
+    piece = b"x" * 100_000
     for _ in range(20):
-        piece = b"x" * 100_000
         connection.send(piece if length else b"%x\r\n%s\r\n" % (len(piece), piece))
-    if not length:
-        connection.send(b"0\r\n\r\n")
-
-    assert connection.getresponse().status == 413
+    connection.send(b"" if length else b"0\r\n\r\n")
+    return connection.getresponse().status
