@@ -3,13 +3,14 @@
 In a process of its own, because the mock can abort the process that it lives in (two members of a group with different
 assignors do it). The child ends with its standard input, so also when the test process is killed.
 
-    from tests.brokers import mock_cluster  # noqa: F401  (a fixture)
+    from tests.brokers import mock_cluster  # noqa: F401  (a fixture: in the conftest.py of the folder)
 
     async def test_...(mock_cluster):
         mock_cluster.create_topic("quotes", 3)
         mock_cluster.down()
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -65,7 +66,8 @@ class FaultyBroker:
 
     def close(self):
         """End the child."""
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it died with something unread
+            self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait(10)
 

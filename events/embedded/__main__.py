@@ -30,20 +30,20 @@ def main() -> int:
     os.close(ready)
     os.umask(0o077)  # the control socket is this user's alone
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s")
-    return _serve(Folder(options.folder), options.linger, tell_ready)
+    return _serve(Folder(options.folder), options.linger, tell_ready=tell_ready)
 
 
-def _serve(folder: Folder, linger_s: float, tell_ready: int) -> int:
+def _serve(folder: Folder, linger_s: float, *, tell_ready: int) -> int:
     try:
         with folder.locked("broker", LOCK_S):
-            asyncio.run(_run(folder, linger_s, tell_ready))
+            asyncio.run(_run(folder, linger_s, tell_ready=tell_ready))
     except (EventsError, OSError) as error:
         logger.error("could not run: %s", error)
         return 1
     return 0
 
 
-async def _run(folder: Folder, linger_s: float, tell_ready: int) -> None:
+async def _run(folder: Folder, linger_s: float, *, tell_ready: int) -> None:
     def ready() -> None:
         os.write(tell_ready, b"1")
         os.close(tell_ready)

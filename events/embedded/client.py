@@ -76,6 +76,11 @@ class Hold:
         return self._welcome.address
 
     @property
+    def topics(self) -> Mapping[str, int]:
+        """The topics that this process declared, with their partitions."""
+        return self._use.topics
+
+    @property
     def groups(self) -> Mapping[str, Sequence[str]]:
         """Every group that any process has declared to this broker, with the topics that each reads."""
         return self._welcome.groups
@@ -195,11 +200,11 @@ def join(folder: Folder, use: Use) -> tuple[Connection, control.Welcome]:
                 if isinstance(said, control.Refused):  # None: it was just ending, so look again
                     raise BrokerUnavailable(f"The embedded broker does not take us: {said.why}")
             else:
-                _start(folder, use.linger_s, deadline)
+                _start(folder, use.linger_s, deadline=deadline)
     raise BrokerUnavailable(_not_ready(folder))
 
 
-def _start(folder: Folder, linger_s: float, deadline: float) -> None:
+def _start(folder: Folder, linger_s: float, *, deadline: float) -> None:
     if importlib.util.find_spec("confluent_kafka") is None:
         raise EmbeddedBrokerRefused(
             "The embedded broker needs confluent-kafka: install django-kafka-events[embedded] "

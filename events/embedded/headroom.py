@@ -23,7 +23,7 @@ from bisect import bisect_left
 from collections.abc import Awaitable, Collection, Iterator, Mapping
 from typing import Protocol
 
-from events.core.broker import Partition
+from events.core.broker import Partition, Place
 from events.embedded.mock import PARTITION_BYTES
 
 LIMIT_BYTES = 3 * 1024 * 1024
@@ -98,13 +98,13 @@ class Headroom:
         """At the start the partition ended at offset `end`: what lies before was not sent by this relay."""
         self._log(partition).unknown_below = end
 
-    def sent(self, partition: Partition, offset: int, size_bytes: int) -> None:
+    def sent(self, place: Place, size_bytes: int) -> None:
         """A record is in the broker. `size_bytes`: its key, value and headers (`OutgoingRecord.size`)."""
-        self._log(partition).append(offset, size_bytes + FRAMING_BYTES)
+        self._log(Partition(place.topic, place.partition)).append(place.offset, size_bytes + FRAMING_BYTES)
 
-    def committed(self, group: str, partition: Partition, offset: int | None) -> None:
-        """A group would start again at `offset`; None: it has committed nothing."""
-        self._positions[group, partition] = offset or 0
+    def committed(self, group: str, positions: Mapping[Partition, int | None]) -> None:
+        """A group would start again at these offsets; None: it has committed nothing there."""
+        self._positions.update({(group, partition): offset or 0 for partition, offset in positions.items()})
 
     def room(self) -> int:
         """How many bytes may be sent now, in all; 0: wait. One batch may overshoot it, by its own size."""
@@ -160,6 +160,4 @@ class Headroom:
 async def ask_positions(headroom: Headroom, ask: AskPositions) -> None:
     """Bring what the groups have committed up to date. Raises what `ask` raises."""
     for group, partitions in headroom.to_ask().items():
-        found = await ask(group, partitions)
-        for partition in partitions:
-            headroom.committed(group, partition, found.get(partition))
+        headroom.committed(group, await ask(group, partitions))

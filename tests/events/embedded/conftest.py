@@ -1,6 +1,7 @@
 """A folder for an embedded broker, and processes that use it. All marked `embedded`; nothing is left running."""
 
 import contextlib
+import logging
 import os
 import signal
 from pathlib import Path
@@ -41,6 +42,11 @@ def user(folder):
     yield start
     for one in started:
         one.kill()
+
+
+@pytest.fixture(autouse=True)
+def _warnings_are_caught(caplog):
+    caplog.set_level(logging.WARNING, "events.embedded")
 
 
 def pytest_collection_modifyitems(items):

@@ -1,53 +1,23 @@
 """The embedded broker as its users see it: real child processes, real Kafka clients."""
 
 import asyncio
-import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from events.core.errors import BrokerUnavailable, EmbeddedBrokerRefused
 from events.embedded import client
 from events.embedded.client import Use, aheld_open, check_allowed, held_open, status, stop
 from events.embedded.folder import Folder
+from tests.events.embedded.kafka_clients import consume, produce
 from tests.events.embedded.user_process import ROOT, runs
 from tests.waiting import await_until, wait_until
 
 TWO_TOPICS = {"quotes": 3, "likes": 5}
-
-
-async def produce(address, topic, values):
-    producer = AIOKafkaProducer(bootstrap_servers=address)
-    await producer.start()
-    try:
-        for value in values:
-            await producer.send_and_wait(topic, value, partition=0)
-        return {topic: await producer.partitions_for(topic)}
-    finally:
-        await producer.stop()
-
-
-async def consume(address, topic, count):
-    consumer = AIOKafkaConsumer(
-        topic,
-        bootstrap_servers=address,
-        group_id="readers",
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=20,
-        session_timeout_ms=6000,
-    )
-    await consumer.start()
-    try:
-        return [(await asyncio.wait_for(consumer.getone(), 5)).value for _ in range(count)]
-    finally:
-        await consumer.stop()
 
 
 async def test_records_travel_through_it(folder):
@@ -55,6 +25,14 @@ async def test_records_travel_through_it(folder):
         await produce(broker.address, "quotes", [b"one", b"two"])
 
         assert await consume(broker.address, "quotes", 2) == [b"one", b"two"]
+
+
+async def test_the_first_member_of_a_group_does_not_wait_for_others(folder):
+    async with aheld_open(folder, Use(topics={"quotes": 1})) as broker:
+        await produce(broker.address, "quotes", [b"one"])
+
+        async with asyncio.timeout(2.5):  # the mock's own delay is 3 s
+            assert await consume(broker.address, "quotes", 1) == [b"one"]
 
 
 async def test_topics_have_the_partitions_they_were_declared_with(folder):
@@ -163,7 +141,8 @@ def test_it_is_gone_once_it_was_stopped(folder, user):
 
     assert stop(folder) is None
 
-    wait_until(lambda: not runs(pid), timeout_s=1)
+    with Folder(folder).locked("broker", 0):
+        wait_until(lambda: not runs(pid), timeout_s=1)
 
 
 async def test_at_its_end_it_says_what_it_took_with_it(folder):
@@ -207,31 +186,6 @@ async def test_dropped_records_are_told(folder, caplog):
         await produce(broker.address, "quotes", [bytes(1_000_000)] * 7)
 
         await await_until(lambda: "quotes/0 has dropped its oldest" in caplog.text)
-
-
-async def test_when_it_dies_under_a_user_a_new_one_takes_its_place(folder, caplog):
-    replaced = threading.Event()
-    async with aheld_open(folder, Use(topics=TWO_TOPICS, on_replaced=replaced.set)) as broker:
-        before = status(folder)
-
-        os.kill(before.pid, signal.SIGKILL)
-
-        assert await asyncio.to_thread(replaced.wait, 10)
-        after = status(folder)
-        assert (after.address, after.topics) == (before.address, before.topics)
-        assert after.pid != before.pid
-        await produce(broker.address, "quotes", [b"x"])
-    assert "its records in memory are lost" in caplog.text
-
-
-def test_all_users_of_one_that_died_share_the_next_one(folder, user):
-    users = [user() for _ in range(3)]
-    before = [one.told() for one in users][0]["pid"]
-
-    os.kill(before, signal.SIGKILL)
-
-    found = wait_until(lambda: (now := status(folder)) and len(now.users) == 3 and now)
-    assert sorted(found.users) == sorted(one.pid for one in users)
 
 
 def test_it_ends_when_its_folder_was_deleted(folder, user):
@@ -296,8 +250,3 @@ def test_it_is_refused_outside_development():
 
     with pytest.raises(EmbeddedBrokerRefused, match="DEBUG"):
         check_allowed(debug=False)
-
-
-@pytest.fixture(autouse=True)
-def _warnings_are_caught(caplog):
-    caplog.set_level(logging.WARNING, "events.embedded")

@@ -20,7 +20,6 @@ async def echo():
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
     server.close()
-    server.close_clients()
 
 
 @pytest.fixture

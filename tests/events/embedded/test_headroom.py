@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.core.broker import Partition
+from events.core.broker import Partition, Place
 from events.embedded.headroom import CROWDED_BYTES, FRAMING_BYTES, LIMIT_BYTES, Headroom, ask_positions
 from events.embedded.mock import PARTITION_BYTES
 
@@ -22,7 +22,7 @@ def ahead(limit=1000, **readers):
 
 
 def send(headroom, offset, size, partition=QUOTES):
-    headroom.sent(partition, offset, size - FRAMING_BYTES)
+    headroom.sent(Place(*partition, offset), size - FRAMING_BYTES)
 
 
 def test_at_first_there_is_room():
@@ -36,10 +36,10 @@ def test_what_was_sent_takes_room_until_every_group_has_committed_it():
     send(headroom, 1, 400)
     assert headroom.room() == 300
 
-    headroom.committed("likes", QUOTES, 2)
+    headroom.committed("likes", {QUOTES: 2})
     assert headroom.room() == 300
 
-    headroom.committed("search", QUOTES, 1)
+    headroom.committed("search", {QUOTES: 1})
     assert headroom.room() == 600
 
 
@@ -73,7 +73,7 @@ def test_a_group_that_has_committed_nothing_is_at_the_beginning():
     headroom = ahead(1000, likes=["quotes"])
     send(headroom, 0, 300)
 
-    headroom.committed("likes", QUOTES, None)
+    headroom.committed("likes", {QUOTES: None})
 
     assert headroom.room() == 700
 
@@ -81,10 +81,10 @@ def test_a_group_that_has_committed_nothing_is_at_the_beginning():
 def test_what_an_earlier_relay_sent_leaves_no_room_until_it_is_committed():
     headroom = ahead(1000)
     headroom.found(QUOTES, 5)
-    headroom.committed("likes", QUOTES, 5)
+    headroom.committed("likes", {QUOTES: 5})
     assert headroom.room() == 0
 
-    headroom.committed("search", QUOTES, 5)
+    headroom.committed("search", {QUOTES: 5})
 
     assert headroom.room() == 1000
 
@@ -95,7 +95,7 @@ def test_a_partition_whose_first_offset_is_not_zero_was_not_empty():
     send(headroom, 7, 100)
     assert headroom.room() == 0
 
-    headroom.committed("likes", QUOTES, 7)
+    headroom.committed("likes", {QUOTES: 7})
     assert headroom.room() == 900
 
 
@@ -112,7 +112,7 @@ def test_offsets_of_others_count_with_the_mean_of_ours():
 def test_a_group_that_joins_later_waits_for_what_is_still_there():
     headroom = ahead(1000, likes=["quotes"])
     send(headroom, 0, 600)
-    headroom.committed("likes", QUOTES, 1)
+    headroom.committed("likes", {QUOTES: 1})
     assert headroom.room() == 1000
 
     headroom.groups(READERS)
@@ -125,7 +125,7 @@ def test_only_what_is_not_read_to_the_end_is_asked_for():
     send(headroom, 0, 100)
     send(headroom, 0, 100, OTHER)
 
-    headroom.committed("likes", QUOTES, 1)
+    headroom.committed("likes", {QUOTES: 1})
 
     assert headroom.to_ask() == {"likes": [OTHER], "search": [QUOTES, OTHER]}
 
@@ -156,7 +156,7 @@ def test_a_crowded_partition_is_told_once_and_again_after_it_was_empty():
     assert "group likes" in told
     assert list(headroom.warnings()) == []
 
-    headroom.committed("likes", QUOTES, 2)
+    headroom.committed("likes", {QUOTES: 2})
     assert list(headroom.warnings()) == []
     send(headroom, 2, CROWDED_BYTES)
     assert len(list(headroom.warnings())) == 1
@@ -178,7 +178,7 @@ def test_it_forgets_what_the_broker_has_dropped(step):
 
     for offset in range(0, count * step, step):
         send(headroom, offset, 1000 // step)
-        headroom.committed("likes", QUOTES, offset + 1)
+        headroom.committed("likes", {QUOTES: offset + 1})
 
     assert headroom.room() == LIMIT_BYTES
     assert len(headroom._logs[QUOTES]._offsets) < count
@@ -205,14 +205,14 @@ class World:
             return
         log = self.logs[Partition("quotes", number)]
         for size in sizes:
-            self.headroom.sent(Partition("quotes", number), len(log), size)
+            self.headroom.sent(Place("quotes", number, len(log)), size)
             log.append(size + FRAMING_BYTES)
         self.largest_batch = max(self.largest_batch, sum(sizes) + FRAMING_BYTES * len(sizes))
 
     def commit(self, group, number, offset):
         partition = Partition("quotes", number)
         self.positions[group, partition] = max(self.positions[group, partition], min(offset, len(self.logs[partition])))
-        self.headroom.committed(group, partition, self.positions[group, partition])
+        self.headroom.committed(group, {partition: self.positions[group, partition]})
 
     def others(self, number, count):
         self.logs[Partition("quotes", number)].extend([0] * count)  # their bytes are not ours to promise

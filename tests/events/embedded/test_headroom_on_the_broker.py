@@ -6,7 +6,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from events.core.broker import Partition
+from events.core.broker import Partition, Place
 from events.embedded.headroom import Headroom, ask_positions
 
 RECORD_BYTES = 10_000
@@ -42,7 +42,7 @@ async def relay(address, headroom, ask):
         values = [str(number).encode().ljust(RECORD_BYTES) for number in range(start, start + BATCH)]
         acks = [await producer.send("quotes", value, partition=0) for value in values]
         for sent in await asyncio.gather(*acks):
-            headroom.sent(Partition("quotes", 0), sent.offset, RECORD_BYTES)
+            headroom.sent(Place("quotes", 0, sent.offset), RECORD_BYTES)
     await producer.stop()
     return waited
 
