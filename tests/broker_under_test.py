@@ -1,9 +1,26 @@
 """`BrokerUnderTest`: what the contract tests ask of a broker, in memory, embedded or real."""
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from events.core.broker import Consumer, Producer
+from events.core.broker import (
+    Claim,
+    Consumer,
+    OutgoingRecord,
+    Owner,
+    Partition,
+    Place,
+    Producer,
+    Record,
+    SendResult,
+)
+from events.kafka import topics
+from events.kafka.connection import Connection
+from events.kafka.consumer import KafkaConsumer
+from events.kafka.producer import KafkaProducer
+from events.kafka.topics import Shape
 from events.testing.memory import MemoryBroker
 
 
@@ -34,3 +51,82 @@ class InMemory:
 
     def consumer(self, group: str, topics: Iterable[str]) -> Consumer:
         return self.memory.consumer(group, topics)
+
+
+class OnKafka:
+    """A Kafka, with our client. Every object has names of its own, so that tests do not meet each other's records."""
+
+    def __init__(self, address: str) -> None:
+        quick = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 200, "retry_backoff_ms": 200}
+        self._connection = Connection(address, consumer=quick)
+        self._suffix = f"-{uuid.uuid4().hex[:8]}"
+
+    async def create_topic(self, name: str, partitions: int = 1) -> None:
+        await topics.create(self._connection, {name + self._suffix: Shape(partitions, 1)})
+
+    def producer(self) -> Producer:
+        return _Renamed(KafkaProducer(self._connection, deadline_s=20, client_id="test"), self._suffix)
+
+    def consumer(self, group: str, topics: Iterable[str]) -> Consumer:
+        named = [topic + self._suffix for topic in topics]
+        consumer = KafkaConsumer(self._connection, group + self._suffix, named, client_id="test")
+        return _RenamedConsumer(consumer, self._suffix)
+
+
+class _Renamed:
+    """A producer whose topics have a suffix that its user does not see."""
+
+    def __init__(self, producer: Producer, suffix: str) -> None:
+        self._producer, self._suffix = producer, suffix
+        self.start, self.stop = producer.start, producer.stop
+
+    async def send(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
+        results = await self._producer.send([replace(one, topic=one.topic + self._suffix) for one in records])
+        return [_cut(one, self._suffix) if isinstance(one, Place) else one for one in results]
+
+
+class _RenamedConsumer:
+    """A consumer whose topics have a suffix that its user does not see."""
+
+    def __init__(self, consumer: Consumer, suffix: str) -> None:
+        self._consumer, self._suffix = consumer, suffix
+        self.stop = consumer.stop
+
+    async def start(self, owner: Owner) -> None:
+        await self._consumer.start(_RenamedOwner(owner, self._suffix))
+
+    async def fetch(self, partitions: Collection[Partition], at_most: int) -> Mapping[Partition, Sequence[Record]]:
+        fetched = await self._consumer.fetch([_long(one, self._suffix) for one in partitions], at_most)
+        return {_cut(one, self._suffix): _records(records, self._suffix) for one, records in fetched.items()}
+
+    def position(self, partition: Partition) -> int | None:
+        return self._consumer.position(_long(partition, self._suffix))
+
+    async def commit(self, positions: Mapping[Partition, int]) -> bool:
+        return await self._consumer.commit({_long(one, self._suffix): offset for one, offset in positions.items()})
+
+
+class _RenamedOwner:
+    """What a consumer with long names sees of an owner that knows the short ones."""
+
+    def __init__(self, owner: Owner, suffix: str) -> None:
+        self._owner, self._suffix = owner, suffix
+        self.give_up, self.lost = owner.give_up, owner.lost
+
+    def report(self) -> list[Claim]:
+        return [Claim(_long(one.partition, self._suffix), one.draining) for one in self._owner.report()]
+
+    def apply(self, assigned: Collection[Partition], release: Collection[Partition] = ()) -> None:
+        self._owner.apply(*([_cut(one, self._suffix) for one in some] for some in (assigned, release)))
+
+
+def _long(place, suffix):
+    return place._replace(topic=place.topic + suffix)
+
+
+def _cut(place, suffix):
+    return place._replace(topic=place.topic.removesuffix(suffix))
+
+
+def _records(records, suffix):
+    return [replace(one, topic=one.topic.removesuffix(suffix)) for one in records]

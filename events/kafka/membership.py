@@ -7,7 +7,7 @@ one that is sent while JoinGroup is parked waits behind it, fails, and costs one
                 else         owner.give_up     drain and commit, then gate shut
     JoinGroup, SyncGroup                       gate shut
     on_assignment ──▶        owner.apply       before the fetcher runs
-    assigned ──▶             owner.apply       again, idempotent; gate open
+    assigned ──▶             gate open
 
 Thrown out: aiokafka then carries generation -1 and no member id, and Kafka ACCEPTS a commit like that while the group
 is empty. It would rewind the group to where a zombie stood (measured: 3,650 back to 700). So no commit may pass with
@@ -34,7 +34,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, group: str, owner: Owner) -> None:
         self._group, self._owner = group, owner
         self._coordinator: Any = None
-        self._gate_open = False
+        self._gate_open = self._told = False
         self.generation = -1
         self.committing = asyncio.Lock()
 
@@ -66,9 +66,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         return Claims(self.generation, tuple(self._owner.report()))
 
     def take_over(self, partitions: Collection[Partition]) -> None:
-        """The new assignment is there."""
-        self.generation = self._coordinator.generation
-        self._owner.apply(partitions)
+        """The new assignment is there. aiokafka says so twice; the owner is told once."""
+        if not self._told:
+            self._told = True
+            self.generation = self._coordinator.generation
+            self._owner.apply(partitions)
 
     async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:
         """Give up what we own. Whatever happens, the gate is shut afterwards and no commit is under way."""
@@ -81,11 +83,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             log.exception("Giving up the partitions of group %s failed; they are dropped.", self._group)
             self._owner.lost("giving up failed")
         finally:
+            self._told = False
             await self.shut()
 
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
-        """Take over what we own now, and let commits through."""
-        self._owner.apply([Partition(one.topic, one.partition) for one in assigned])
+        """Take over what we own now, unless that was done before the fetcher ran, and let commits through."""
+        self.take_over([Partition(one.topic, one.partition) for one in assigned])
         self._gate_open = True
 
     async def shut(self) -> None:
