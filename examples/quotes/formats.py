@@ -82,7 +82,10 @@ def _fortunes(lines: Iterable[Line]) -> Iterator[Piece]:
             first, size, held, too_long = line.number + 1, 0, [], False
         else:
             too_long = too_long or line.text is None or size > LONGEST
-            held = [] if too_long else [*held, line.text or ""]
+            if too_long:
+                held.clear()
+            else:
+                held.append(line.text or "")
     yield from _fortune(first, size, None if too_long else held)
 
 

@@ -59,6 +59,7 @@ BAD_BODIES = [
     (b"{", 400, "not JSON"),
     (b" ", 400, "not JSON"),
     (b"\xff\xfe", 400, "not JSON"),
+    (b'{"title": "\xff"}', 400, "not JSON"),
     (b"[" * 60_000, 422, "Expected `object`"),
     (b'{"title": "a"} x', 400, "not JSON"),
     (b"[]", 422, "Expected `object`"),
