@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from events.core.broker import Partition
+from events.core.outage import OutageLog
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,10 @@ class Facts:
     lost: int = 0
     progress: float | None = None
     outages: dict[Partition, str] = field(default_factory=dict)
-    _outage_since: float = 0.0
+    _outage: OutageLog = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._outage = OutageLog(log, self.name or "An engine", self.clock)
 
     def become(self, state: EngineState) -> None:
         """Enter a state."""
@@ -50,17 +54,16 @@ class Facts:
         log.warning("%s: lost its partitions: %s", self.name, why)
 
     def away(self, partition: Partition, why: str) -> None:
-        """An outage holds this partition. One log line for the first partition, none for the others."""
-        if not self.outages:
-            self._outage_since = self.clock()
-            log.warning("%s: outage, handling pauses: %s", self.name, why)
+        """Something that this partition needs is away. One log line in all, for whatever partition it was first."""
+        self._outage.goes_on(why)
         self.outages[partition] = why
 
     def back(self, partition: Partition) -> None:
-        """A call of this partition met no outage. One log line when it was the last one that waited."""
-        if self.outages.pop(partition, None) is not None and not self.outages:
-            log.warning("%s: outage over after %.1f s", self.name, self.clock() - self._outage_since)
+        """A call of this partition met no outage. One log line when no other waits any more."""
+        self.outages.pop(partition, None)
+        if not self.outages:
+            self._outage.ends()
 
     def forget(self, partition: Partition) -> None:
-        """The partition is not ours any more, so nothing is known about what it waited for."""
+        """The partition is not ours any more. That is not the end of an outage."""
         self.outages.pop(partition, None)

@@ -8,7 +8,7 @@ import pytest
 from events.core import commits as commits_module
 from events.core import engine as engine_module
 from events.core import lanes as lanes_module
-from events.core.broker import Partition
+from events.core.broker import Partition, Record
 from events.core.engine import Engine, EngineOptions
 from events.core.errors import BrokerUnavailable, MembershipLost
 from events.core.outcome import DONE, Again, Outage
@@ -179,10 +179,9 @@ async def test_an_outage_asks_the_same_record_again_and_is_logged_twice_in_all(c
         away = False
         await await_until(fleet.all_committed)
 
-    lines = [record.message for record in caplog.records if "outage" in record.message]
-    assert len(lines) == 2
-    assert "the database is away" in lines[0]
-    assert "over" in lines[1]
+    first, last = [record.message for record in caplog.records]
+    assert first == "likes waits, and goes on by itself: the database is away"
+    assert last.startswith("likes goes on after")
     assert not engine.facts.outages
     assert engine.facts.outage > 0
 
@@ -228,6 +227,18 @@ async def test_stop_waits_for_what_runs_and_starts_nothing_new():
 
     assert fleet.diary.offsets() == [0]
     assert fleet.committed() == 1
+
+
+async def test_stop_starts_nothing_that_waited_for_another_call():
+    fleet, gate = Fleet(partitions=2), Gate()
+    fleet.send(2, partition_of=lambda number: number % 2)
+
+    async with fleet.running(gate, replace(QUICK, concurrency=1)) as engine:
+        await await_until(lambda: gate.entered and all(tracker.open for tracker in engine._trackers.values()))
+        engine.stop()
+        gate.open.set()
+
+    assert gate.entered == 1
 
 
 async def test_stop_does_not_wait_for_a_retry():
@@ -663,6 +674,38 @@ async def test_a_partition_is_asked_for_again_from_half_empty_on():
 
     assert all(open_ + at_most <= 10 for partitions, at_most, open_ in asked if partitions)
     assert fleet.diary.offsets() == list(range(30))
+
+
+async def test_records_of_a_partition_that_is_not_ours_are_dropped(idle):
+    engine, consumer = idle
+    left = [{Partition(TOPIC, 1): [Record(TOPIC, 1, 0, None, b"")]}]
+
+    async def fetch(partitions, at_most):
+        await asyncio.sleep(0)
+        return left.pop() if left else {}
+
+    consumer.fetch = fetch
+    await await_until(lambda: not left)
+
+    assert engine.facts.handled == 0
+    assert [claim.partition for claim in engine.report()] == [ZERO]
+
+
+async def test_a_membership_lost_while_it_gives_up_ends_the_giving_up():
+    fleet, gate = Fleet(), Gate()
+    fleet.send(2)
+
+    async with fleet.running(gate) as engine:
+        await await_until(lambda: gate.entered)
+        fleet.group.rebalance()
+        await await_until(lambda: engine.report()[0].draining)
+        fleet.broker.kick(fleet.consumers[0])
+        await await_until(lambda: engine.facts.lost)
+        await asyncio.wait_for(fleet.group.settled(), 4)
+        gate.open.set()
+        await await_until(fleet.all_committed)
+
+    assert fleet.diary.offsets() == [0, 0, 1]
 
 
 async def test_what_is_assigned_while_it_stops_is_not_begun(idle):
