@@ -11,6 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from events.core.broker import Owner, Partition, Record
 from events.core.errors import BrokerUnavailable, MembershipLost
@@ -152,10 +153,22 @@ async def _finish(client: Any) -> None:
     if client._coordinator is not None:
         client._subscription.abort_waiters(KafkaError("The consumer was stopped."))
         client._coordinator._coordination_task.cancel()
+        await bounded(_leave(client), CLOSE_S)
         await bounded(client._coordinator._stop_heartbeat_task(), CLOSE_S)
         await bounded(client._coordinator._stop_commit_offsets_refresh_task(), CLOSE_S)
         await bounded(client._fetcher.close(), CLOSE_S)
     await bounded(close(client._client), CLOSE_S)
+
+
+async def _leave(client: Any) -> None:
+    """Leave the group if stop() did not, or its partitions stay unread until the session ends.
+
+    Over the ordinary connection: the coordinator's own is blocked while a join is parked on it.
+    """
+    coordinator = client._coordinator
+    if coordinator.member_id and coordinator.coordinator_id is not None:
+        request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+        await client._client.send(coordinator.coordinator_id, request)
 
 
 def _record(fetched: Any) -> Record:

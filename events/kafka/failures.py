@@ -10,6 +10,7 @@ from events.core.errors import BrokerUnavailable, MembershipLost
 APPLY = "manage.py events_topics --apply"
 
 _ADVICE: dict[type[Exception], str] = {
+    errors.KafkaConnectionError: "nobody answers there, or the log-in failed: the lines of aiokafka above say which",
     errors.InconsistentGroupProtocolError: (
         "other members of the group use another assignor: stop them, or give this group another name"
     ),
@@ -28,7 +29,7 @@ def described(error: BaseException) -> str:
     """One line: the error's name, its text or else Kafka's, and what to do where we know it."""
     name = type(error).__name__
     own = str(error).removeprefix(f"[Error {getattr(error, 'errno', '')}] ").removeprefix(name).lstrip(": ")
-    text = own or getattr(error, "description", "")
+    text = (own or getattr(error, "description", "")).partition(" [(")[0]  # the rest is a list of socket addresses
     advice = next((said for kind, said in _ADVICE.items() if isinstance(error, kind)), "")
     return name + (f": {text}" if text else "") + (f" ({advice})" if advice else "")
 

@@ -27,6 +27,8 @@ CONSUMER: Names = {
     "_client": "for the guards of the client",
     "_coordinator.generation": "to know that the group has thrown us out",
     "_coordinator._do_commit_offsets": "to refuse a commit that would rewind the group",
+    "_coordinator.member_id": "to leave the group while a join is parked",
+    "_coordinator.coordinator_id": "to leave the group while a join is parked",
     "_coordinator._coordination_task": "to stop while a join is parked",
     "_coordinator._stop_heartbeat_task": "to stop while a join is parked",
     "_coordinator._stop_commit_offsets_refresh_task": "to stop while a join is parked",

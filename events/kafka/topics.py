@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidReplicationFactorError, NoError, TopicAlreadyExistsError, for_code
 
-from events.core.errors import BrokerError
+from events.core.errors import BrokerError, BrokerUnavailable
 from events.kafka.client import prepare
 from events.kafka.connection import Connection
 from events.kafka.failures import described, unavailable
@@ -70,6 +70,8 @@ async def create(connection: Connection, missing: Mapping[str, Shape]) -> None:
     """
     new = [NewTopic(topic, shape.partitions, shape.replication) for topic, shape in missing.items()]
     async with _admin(connection) as admin:
+        if admin._client.cluster.controller is None:
+            raise BrokerUnavailable("Creating topics: the cluster has no controller just now.")
         with unavailable("Creating topics"):
             response = await admin.create_topics(new)
     failed = [text for topic, code, *said in response.topic_errors if (text := _failure(topic, code, said=said))]

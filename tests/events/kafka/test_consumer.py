@@ -17,8 +17,9 @@ from tests.events.kafka.owner import RecordingOwner, collect
 ZERO = Partition("quotes", 0)
 
 
-def connect(broker, **consumer):
-    return Connection(broker.address, consumer=consumer, embedded=True)
+def connect(broker):
+    """With a short session: on the mock a rebalance takes that long, less a second."""
+    return Connection(broker.address, consumer={"session_timeout_ms": 2000}, embedded=True)
 
 
 @pytest.fixture

@@ -120,6 +120,27 @@ async def test_a_second_member_takes_half_and_gives_it_back_at_once_when_it_stop
     assert first.owner.lost_because == []
 
 
+async def test_a_member_that_waits_for_a_slow_one_can_stop_and_leaves_nothing_behind(members, connection, topic):
+    before = asyncio.all_tasks()
+    first, may_go_on = await members(), asyncio.Event()
+    first.owner._on_give_up = may_go_on.wait
+    second = KafkaConsumer(connection, first.consumer._group, [topic], client_id="second")
+    joining = asyncio.create_task(second.start(RecordingOwner()))
+    await await_until(lambda: first.owner.calls[-1][0] == "give_up")
+
+    began = time.monotonic()
+    joining.cancel()
+    await asyncio.wait({joining})
+    took = time.monotonic() - began
+    may_go_on.set()
+    await await_until(lambda: owned(first) == [4], 4)
+    await first.stop()
+
+    assert joining.cancelled()
+    assert took < 8
+    assert asyncio.all_tasks() <= before
+
+
 async def test_what_is_committed_while_giving_up_is_stored(members, connection, topic):
     first = await members()
     first.wanted = {Partition(topic, 0): 0, Partition(topic, 1): 0}
