@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 import pytest
 from django.db import Error, transaction
+from django.utils import timezone
 
 from events import Event, outbox
 from events.core.errors import BrokerUnavailable, LeaseLost
+from events.core.identity import uuid7
 from events.lease import holder
-from events.models import Lease, OutboxRecord
+from events.models import HandledEvent, Lease, OutboxRecord
 from events.publishing import publish
 from events.relay import Relay, RelayOptions
 from tests.producers import FakeKafka
@@ -394,3 +397,21 @@ async def test_a_topic_that_takes_nothing_is_left_out_and_slows_down_no_other(
     assert numbers(kafka) == [1]
     assert sum(row.attempts for row in left) == 3
     assert "nothing of topic relay-elsewhere" in caplog.text
+
+
+async def test_it_prunes_the_inbox_in_chunks_until_nothing_old_is_left(
+    outbox_database, database_thread, other_thread, kafka, monkeypatch
+):
+    monkeypatch.setattr("events.relay.PRUNE_CHUNK", 3)
+    now, days = timezone.now(), timedelta(days=1)
+    rows = [HandledEvent(subscriber_id=1, event_id=uuid7(), at=now - age * days) for age in range(20)]
+    await other_thread.run(HandledEvent.objects.using(outbox_database).bulk_create, rows)
+    patient = RelayOptions(interval_s=60, lease_s=180, inbox_days=5)
+
+    def ages():
+        return wait_until(lambda: (left := HandledEvent.objects.using(outbox_database).count()) <= 5 and left)
+
+    async with Running(Relay(kafka.make_producer, database_thread, options=patient)):
+        left = await other_thread.run(ages)
+
+    assert left == 5
