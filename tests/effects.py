@@ -5,6 +5,7 @@ An effect is a row that a subscriber writes; the table of leases serves, since i
 
 import asyncio
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connections
 from django.utils import timezone
@@ -57,6 +58,12 @@ async def aeffects():
 async def adead():
     """All dead letters, from async code."""
     return await asyncio.to_thread(_and_close, dead)
+
+
+def elsewhere(ask):
+    """What a sync function says on another connection; for conditions that async tests wait for."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_and_close, ask).result()
 
 
 def _and_close(ask):

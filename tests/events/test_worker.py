@@ -1,0 +1,197 @@
+"""The parts put together: on the embedded broker, with Kafka away, and with settings that cannot work."""
+
+import asyncio
+import logging
+import os
+import signal
+from contextlib import asynccontextmanager
+
+import pytest
+
+from events.core import event as event_module
+from events.core.broker import Record
+from events.core.outcome import DONE, Again, Outage
+from events.core.registry import registry
+from events.database import database_threads
+from events.embedded.client import status, stop
+from events.models import OutboxRecord
+from events.sending import asend
+from events.worker import Quota, consumers, consuming, relay_alone, relay_once, relaying, sending
+from lifespan import NotStarted, Run
+from tests.effects import Happened, aeffects, effects, elsewhere, write
+from tests.events.test_round_trip import publish_all
+from tests.waiting import until, until_sync
+
+sqlite_alone = pytest.mark.parametrize("outbox_database", ["sqlite"], indirect=True)
+NOBODY = "127.0.0.1:9"  # the discard port: nobody listens there
+ALL = (sending, relaying, consuming)
+
+
+@pytest.fixture
+def declared(monkeypatch):
+    """A default registry with one event class and no subscriber."""
+    monkeypatch.setattr(registry, "subscribers", [])
+    monkeypatch.setattr(event_module, "declared", [Happened])
+    return registry
+
+
+@pytest.fixture
+def events(settings, declared, outbox_database):
+    """Change `EVENTS` in a test."""
+
+    def change(**keys):
+        settings.EVENTS = {**settings.EVENTS, "RELAY_INTERVAL": 0.05, "COMMIT_INTERVAL": 0.05, **keys}
+
+    return change
+
+
+@pytest.fixture
+def embedded(events, settings, tmp_path):
+    """The embedded broker, in a folder of the test."""
+    pytest.importorskip("confluent_kafka")
+    settings.DEBUG = True
+    folder = tmp_path / "embedded"
+    events(EMBEDDED_FOLDER=str(folder), PARTITIONS=2)
+    yield folder
+    until_sync(lambda: stop(folder) is None)
+
+
+@asynccontextmanager
+async def up(*resources):
+    """A run of these resources, which must end without a problem."""
+    run = Run(*resources)
+    await run.start()
+    try:
+        yield run
+    finally:
+        await run.finish()
+    assert run.problems == []
+
+
+async def publish(alias, *things):
+    async with database_threads(1) as threads, threads.borrowed() as thread:
+        await thread.run(publish_all, alias, *things)
+
+
+@sqlite_alone
+@pytest.mark.embedded
+async def test_on_the_embedded_broker_everything_runs_in_one_process(embedded, declared, outbox_database, caplog):
+    caplog.set_level(logging.INFO, "events.worker")
+    declared.subscriber(Happened, name="note")(lambda event: write(event.thing))
+
+    async with up(*ALL):
+        await publish(outbox_database, "published")
+        await asend(Happened(thing="sent"))
+        await until(lambda: status(embedded).users == [os.getpid()])
+        await _effects_are("published", "sent")
+
+    said = [line.getMessage() for line in caplog.records if line.name == "events.worker"]
+    assert "in memory, for development" in said[0]
+    assert said[1:] == ["Topics: effects", "This process runs: HTTP, the relay, the subscribers of tests"]
+
+
+async def _effects_are(*names):
+    await until(lambda: elsewhere(effects) == sorted(names), 20)
+
+
+@sqlite_alone
+@pytest.mark.embedded
+async def test_when_the_embedded_broker_is_replaced_all_go_on_with_the_new_one(embedded, declared, outbox_database):
+    declared.subscriber(Happened, name="note")(lambda event: write(event.thing))
+
+    async with up(*ALL):
+        await publish(outbox_database, "before")
+        await _effects_are("before")
+        os.kill(status(embedded).pid, signal.SIGKILL)
+        await publish(outbox_database, "after")
+        await _effects_are("after", "before")
+
+
+@sqlite_alone
+@pytest.mark.embedded
+async def test_the_relay_alone_sends_what_waits(embedded, outbox_database):
+    await publish(outbox_database, "one", "two")
+
+    sent = await relay_once()
+
+    assert sent == 2
+    async with up(*relay_alone()):
+        await publish(outbox_database, "three")
+        await until(lambda: elsewhere(OutboxRecord.objects.using(outbox_database).count) == 0, 20)
+
+
+@sqlite_alone
+@pytest.mark.embedded
+async def test_consumers_stop_after_so_many_records(embedded, declared, outbox_database):
+    declared.subscriber(Happened, name="note")(lambda event: write(event.thing))
+    await publish(outbox_database, *"abcde")
+    await relay_once()
+
+    async with up(*consumers(["tests"], max_records=3)) as run:
+        async with asyncio.timeout(20):
+            await run.draining.wait()
+
+    assert len(await aeffects()) == 3
+
+
+@sqlite_alone
+async def test_with_kafka_away_a_web_process_starts_and_stops_at_once(events, declared, outbox_database, caplog):
+    events(BOOTSTRAP_SERVERS=NOBODY, RUN=["relay", "consume"])
+    declared.subscriber(Happened, name="note")(lambda event: write(event.thing))
+
+    async with asyncio.timeout(5):
+        async with up(*ALL):
+            await publish(outbox_database, "one")
+            await until(lambda: "Group tests failed" in caplog.text)
+
+    assert elsewhere(OutboxRecord.objects.using(outbox_database).count) == 1
+
+
+@sqlite_alone
+async def test_without_an_address_and_without_debug_the_relay_says_what_to_set(events, outbox_database):
+    events(RUN=["relay"])
+
+    with pytest.raises(NotStarted, match=r"EVENTS\['BOOTSTRAP_SERVERS'\]"):
+        await Run(sending, relaying).start()
+
+
+@sqlite_alone
+async def test_a_web_process_that_runs_nothing_serves_without_an_address(events, outbox_database, caplog):
+    events(RUN=["none"])
+
+    async with up(*ALL):
+        pass
+
+    assert "send() does not work in this process" in caplog.text
+
+
+@sqlite_alone
+async def test_arguments_that_cannot_work_are_refused_at_the_start_without_their_values(events, outbox_database):
+    events(BOOTSTRAP_SERVERS=NOBODY, PRODUCER={"sasl_plain_pasword": "hunter2"})
+
+    with pytest.raises(NotStarted, match="sasl_plain_password") as caught:
+        await Run(sending).start()
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_unknown_group_is_refused_with_the_known_ones(declared):
+    declared.subscriber(Happened, name="note", group="shop")(write)
+
+    with pytest.raises(LookupError, match=r"'shp'.*: shop\."):
+        consumers(["shp"])
+
+
+async def test_a_quota_lets_exactly_so_many_records_be_closed():
+    outcomes, reached = iter([[DONE, Again(1)], [Outage("away")], [DONE, DONE]]), []
+    quota = Quota(3, lambda: reached.append(True))
+
+    async def answer(records):
+        return next(outcomes)[: len(records)]
+
+    handle = quota.limiting(answer)
+    records = [Record("t", 0, offset, None, b"") for offset in range(3)]
+    seen = [await handle(records[:2]), await handle(records[:1]), await handle(records), await handle(records)]
+
+    assert seen == [[DONE, Again(1)], [Outage("away")], [DONE, DONE, Again(1.0)], [Again(1.0)] * 3]
+    assert reached == [True]
