@@ -10,12 +10,35 @@ from events.core.outcome import DONE
 from events.testing.memory import MemoryBroker
 
 TOPIC, GROUP = "quotes", "likes"
+ZERO = Partition(TOPIC, 0)
 QUICK = EngineOptions(commit_interval_s=0.005, drain_s=5.0)
 
 
 async def done(records):
     """Handle everything."""
     return [DONE] * len(records)
+
+
+class Gate:
+    """A handle that waits inside until it is let through. `entered`: calls so far."""
+
+    def __init__(self, outcome=DONE):
+        self.entered, self.open, self.outcome = 0, asyncio.Event(), outcome
+
+    async def __call__(self, records):
+        self.entered += 1
+        await self.open.wait()
+        return [self.outcome] * len(records)
+
+
+def answering(*answers):
+    """A handle that gives these outcomes, one a call, and then closes everything."""
+    left = list(answers)
+
+    async def handle(records):
+        return [left.pop(0) if left else DONE] * len(records)
+
+    return handle
 
 
 @dataclass
