@@ -40,12 +40,12 @@ class _Databases:
         self.start, self.stop, self.kill = server.start, server.stop, server.kill
         self._url = urlsplit(url)
 
-    def url(self, database):
-        """Return the DATABASE_URL of a database, which is created if it is missing."""
+    def url(self, database, *, like="template1"):
+        """Return the DATABASE_URL of a database, which is created as a copy of another if it is missing."""
         with psycopg.connect(self._url.geturl(), autocommit=True) as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
             if not known:
-                connection.execute(f'CREATE DATABASE "{database}"')
+                connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{like}"')
         return self._url._replace(path=f"/{database}").geturl()
 
 

@@ -1,5 +1,6 @@
 """The services that acceptance tests talk to: started for a test file, stopped after it."""
 
+import shutil
 import uuid
 
 import pytest
@@ -8,6 +9,7 @@ from tests.acceptance.project import Project
 from tests.acceptance.services import Services
 
 USERS = ("alice", "bob", "carol")
+SERVICES = ("quotes", "likes")
 
 
 def pytest_collection_modifyitems(items):
@@ -23,15 +25,30 @@ def _close(services):
             project.stop()
 
 
-def _embedded(folder):
-    environment = {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3", "EVENTS_EMBEDDED_FOLDER": str(folder / "embedded")}
-    return Project(folder, environment)
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """A SQLite file with all tables and users, made once: each test gets a copy."""
+    folder = tmp_path_factory.mktemp("prepared")
+    Project(folder, {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3"}).prepare(*USERS)
+    return folder / "db.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def prepared_on_postgres(postgres_server, tmp_path_factory):
+    """A PostgreSQL database for each service with its tables and users, made once: each test gets a copy."""
+    for service in SERVICES:
+        settings = {"DJANGO_SETTINGS_MODULE": f"examples.{service}.settings"}
+        url = {"DATABASE_URL": postgres_server.url(f"prepared_{service}")}
+        Project(tmp_path_factory.mktemp(service), settings | url).prepare(*USERS)
+    return postgres_server
 
 
 @pytest.fixture
-def together(tmp_path):
+def together(tmp_path, prepared):
     """Both services in one process, not yet started: SQLite and the embedded broker."""
-    project = _embedded(tmp_path).prepare(*USERS)
+    shutil.copy(prepared, tmp_path / "db.sqlite3")
+    url = {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
+    project = Project(tmp_path, url | {"EVENTS_EMBEDDED_FOLDER": str(tmp_path / "embedded")})
     services = Services(project, project, "/likes")
     yield services
     _close(services)
@@ -39,7 +56,7 @@ def together(tmp_path):
 
 
 @pytest.fixture
-def apart(tmp_path, kafka_server, postgres_server):
+def apart(tmp_path, kafka_server, prepared_on_postgres):
     """Each service in its own process, not yet started: two PostgreSQL databases and real Kafka."""
     run = uuid.uuid4().hex[:8]
     quotes, likes = (
@@ -47,16 +64,15 @@ def apart(tmp_path, kafka_server, postgres_server):
             tmp_path / service,
             {
                 "DJANGO_SETTINGS_MODULE": f"examples.{service}.settings",
-                "DATABASE_URL": postgres_server.url(f"{service}_{run}"),
+                "DATABASE_URL": prepared_on_postgres.url(f"{service}_{run}", like=f"prepared_{service}"),
                 "EVENTS_BOOTSTRAP_SERVERS": kafka_server.address,
                 "EVENTS_PREFIX": f"{run}.",
                 "EVENTS_REPLICATION": "1",
             },
         )
-        for service in ("quotes", "likes")
+        for service in SERVICES
     )
     for project in (quotes, likes):
-        project.prepare(*USERS)
         project.manage("events_topics", "--apply")
     services = Services(quotes, likes)
     yield services
