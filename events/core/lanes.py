@@ -84,7 +84,7 @@ class Lane:
             if not (slots := tracker.take(self._lanes.batch)):
                 return 0.0
             outcomes = await self._ask(slots)
-        return self._settle(tracker, slots, outcomes)
+        return self._settle(tracker, slots, outcomes=outcomes)
 
     async def _ask(self, slots: Sequence[Slot]) -> Sequence[Outcome]:
         try:
@@ -102,7 +102,7 @@ class Lane:
         log.error("%s: handle failed on %s", self._lanes.facts.name, slots[0].record.place, exc_info=error)
         return [Outage(f"handle failed: {type(error).__name__}")] * len(slots)
 
-    def _settle(self, tracker: Tracker, slots: Sequence[Slot], outcomes: Sequence[Outcome]) -> float:
+    def _settle(self, tracker: Tracker, slots: Sequence[Slot], *, outcomes: Sequence[Outcome]) -> float:
         if tracker.state == "dead":
             return 0.0
         pairs = list(zip(slots, outcomes, strict=True))
