@@ -114,7 +114,7 @@ async def _sending(run: Run, role: Role) -> AsyncIterator[None]:
 async def _relaying(run: Run, role: Role) -> AsyncIterator[None]:
     async with brokers_of(run, role) as brokers, _relay_thread() as thread, asyncio.TaskGroup() as tasks:
         make = partial(brokers.until_replaced, partial(_relay_loop, brokers, thread))
-        tasks.create_task(supervise("The relay", make, run.draining), name="relay")
+        tasks.create_task(supervise("The relay", make, stop=run.draining), name="relay")
         yield
         await run.draining.wait()
 
@@ -126,7 +126,7 @@ async def _consuming(run: Run, role: Role, max_records: int | None = None) -> As
         for group, handle in handles:
             make = partial(_engine, brokers, group, quota.limiting(handle) if quota else handle)
             again = partial(brokers.until_replaced, make)
-            tasks.create_task(supervise(f"Group {group.name}", again, run.draining), name=f"group {group.name}")
+            tasks.create_task(supervise(f"Group {group.name}", again, stop=run.draining), name=f"group {group.name}")
         yield
         await run.draining.wait()
 

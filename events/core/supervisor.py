@@ -122,6 +122,6 @@ class Supervisor:
         self.state, self.why, self.since = state, why, self._clock()
 
 
-async def supervise(name: str, make: Callable[[], Loop], stop: asyncio.Event) -> None:
+async def supervise(name: str, make: Callable[[], Loop], *, stop: asyncio.Event) -> None:
     """Keep a loop running until `stop` is set, then let it finish. `name` is how the log calls it."""
     await Supervisor(name, make).run(stop)

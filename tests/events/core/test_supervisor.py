@@ -127,7 +127,7 @@ async def test_it_says_how_it_is_while_it_waits():
 
 async def test_stop_lets_the_loop_finish():
     loop, stop = Steady(), asyncio.Event()
-    running = asyncio.create_task(supervise("quotes", lambda: loop, stop))
+    running = asyncio.create_task(supervise("quotes", lambda: loop, stop=stop))
     await loop.started.wait()
 
     stop.set()
@@ -153,7 +153,7 @@ async def test_a_loop_that_returns_by_itself_is_done():
     loop = Steady()
     loop.stop()
 
-    await supervise("quotes", lambda: loop, asyncio.Event())
+    await supervise("quotes", lambda: loop, stop=asyncio.Event())
 
     assert loop.ended
 
@@ -162,7 +162,7 @@ async def test_nothing_is_made_when_it_is_stopped_before_it_begins():
     stop = asyncio.Event()
     stop.set()
 
-    await supervise("quotes", lambda: pytest.fail("made"), stop)
+    await supervise("quotes", lambda: pytest.fail("made"), stop=stop)
 
 
 async def test_cancelling_ends_the_loop_too():
