@@ -15,7 +15,7 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
@@ -64,7 +64,7 @@ def _events(known: Registry) -> Iterator[CheckMessage]:
             yield _error(
                 2,
                 f"{times} event classes of topic {topic!r} have the type {type!r}.",
-                "Rename one, or give it another name on the wire: class ...(Event, topic=..., type=...).",
+                hint="Rename one, or give it another name on the wire: class ...(Event, topic=..., type=...).",
             )
 
 
@@ -74,7 +74,7 @@ def _groups(known: Registry, given: Config) -> Iterator[CheckMessage]:
         yield _error(
             3,
             f"Without a group: the subscribers {', '.join(sorted(names))}.",
-            'Set EVENTS["GROUP"], which must stay the same from release to release, or @subscriber(..., group=...).',
+            hint='Set EVENTS["GROUP"], which must then stay the same, or @subscriber(..., group=...).',
         )
 
 
@@ -88,7 +88,7 @@ def _brokers(given: Config) -> Iterator[CheckMessage]:
         yield _error(
             6,
             'EVENTS["BOOTSTRAP_SERVERS"] is empty, and the embedded broker runs with DEBUG only.',
-            "Name Kafka's addresses: host:port,host:port.",
+            hint="Name Kafka's addresses: host:port,host:port.",
         )
 
 
@@ -97,7 +97,7 @@ def _database(given: Config) -> Iterator[CheckMessage]:
         yield _error(
             4,
             f'EVENTS["DATABASE"] is {given.DATABASE!r}, which is not in DATABASES.',
-            f"Choose one of {', '.join(sorted(settings.DATABASES))}: the one with the rows that events tell of.",
+            hint=f"Choose one of {', '.join(sorted(settings.DATABASES))}: the one with the rows that events tell of.",
         )
     elif connections[given.DATABASE].vendor == "sqlite":
         yield from _sqlite(given.DATABASE, connections.settings[given.DATABASE].get("OPTIONS", {}))
@@ -110,16 +110,16 @@ def _sqlite(alias: str, options: dict[str, Any]) -> Iterator[CheckMessage]:
             1,
             "SQLite's transactions begin as readers; one that then writes fails at once with 'database is locked' when "
             "another has written meanwhile, however long the time-out.",
-            f'{where}["transaction_mode"] = "IMMEDIATE"',
+            hint=f'{where}["transaction_mode"] = "IMMEDIATE"',
         )
     if "wal" not in str(options.get("init_command", "")).lower():
         yield _warning(
             2,
             "SQLite's readers and its writer block each other: relay, subscribers and requests work side by side.",
-            f'{where}["init_command"] = "PRAGMA journal_mode=WAL"',
+            hint=f'{where}["init_command"] = "PRAGMA journal_mode=WAL"',
         )
     if float(options.get("timeout", 5)) < SQLITE_TIMEOUT_S:
-        yield _warning(3, "SQLite soon gives up waiting for another writer.", f'{where}["timeout"] = 20')
+        yield _warning(3, "SQLite soon gives up waiting for another writer.", hint=f'{where}["timeout"] = 20')
 
 
 def _plaintext(given: Config) -> Iterator[CheckMessage]:
@@ -128,18 +128,14 @@ def _plaintext(given: Config) -> Iterator[CheckMessage]:
             yield _warning(
                 4,
                 f'EVENTS["{name}"]: what goes over the network to Kafka can be read there, passwords included.',
-                f'EVENTS["{name}"]["security_protocol"] = "SASL_SSL" or "SSL". In a network of your own that nobody '
-                "else reads: silence this check.",
+                hint=f'EVENTS["{name}"]["security_protocol"] = "SASL_SSL" or "SSL". In a network of your own that '
+                "nobody else reads: silence this check.",
             )
 
 
-def _error(number: int, text: str, hint: str | None = None) -> CheckMessage:
-    return _message(Error, f"E{number:03}", text, hint)
+def _error(number: int, text: str, *, hint: str | None = None) -> CheckMessage:
+    return Error(text, hint=hint, id=f"kafka_events.E{number:03}")
 
 
-def _warning(number: int, text: str, hint: str) -> CheckMessage:
-    return _message(Warning, f"W{number:03}", text, hint)
-
-
-def _message(kind: Callable[..., CheckMessage], id: str, text: str, hint: str | None) -> CheckMessage:
-    return kind(text, hint=hint, id=f"kafka_events.{id}")
+def _warning(number: int, text: str, *, hint: str) -> CheckMessage:
+    return Warning(text, hint=hint, id=f"kafka_events.W{number:03}")

@@ -66,7 +66,7 @@ class HeldLease:
     async def take(self) -> bool:
         """Take it, or renew it. False: another process holds it. Raises what the database raises."""
         asked_at = time.monotonic()
-        taken = await self._thread.run(take, self.name, self.owner, self.seconds)
+        taken = await self._thread.run(take, self.name, self.owner, seconds=self.seconds)
         self._taken_at = asked_at if taken else -self.seconds
         return taken
 
@@ -124,11 +124,11 @@ class HeldLease:
             raise LeaseLost(f"The lease of the relay is lost: {self._why or 'the database does not answer'}.")
 
 
-def take(name: str, owner: str, seconds: float) -> bool:
+def take(name: str, owner: str, *, seconds: float) -> bool:
     """Take or renew a lease for an owner, if no other holds it."""
     if _all().filter(Q(name=name) & ~Q(owner=owner), until__gt=Now()).exists():
         return False  # a look costs less than a write that changes nothing: on SQLite that locks everybody out
-    return _update(name, owner, seconds) or (_create(name) and _update(name, owner, seconds))
+    return _update(name, owner, seconds=seconds) or (_create(name) and _update(name, owner, seconds=seconds))
 
 
 def release(name: str, owner: str) -> None:
@@ -145,7 +145,7 @@ def _all() -> QuerySet[Lease]:
     return Lease.objects.using(config().DATABASE)
 
 
-def _update(name: str, owner: str, seconds: float) -> bool:
+def _update(name: str, owner: str, *, seconds: float) -> bool:
     free = _all().filter(Q(owner=owner) | Q(until__lte=Now()), name=name)
     return bool(free.update(owner=owner, token=F("token") + 1, until=Now() + timedelta(seconds=seconds)))
 

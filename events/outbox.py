@@ -40,7 +40,7 @@ def add(records: Iterable[OutgoingRecord]) -> list[UUID]:
     return [row.event_id for row in _all().bulk_create(map(OutboxRecord.holding, records))]
 
 
-def oldest(limit: int, max_bytes: int, without: Collection[str] = ()) -> list[OutboxRecord]:
+def oldest(limit: int, max_bytes: int, *, without: Collection[str] = ()) -> list[OutboxRecord]:
     """The oldest rows that may go now, by id: at most `limit`, and values of `max_bytes` in all, but at least one.
 
     `without`: topics to leave out.

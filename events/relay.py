@@ -175,7 +175,7 @@ class Relay:
         if not room:
             return 0
         size, without = min(room, BATCH_BYTES), self._pauses.topics()
-        rows = await self._thread.run(outbox.oldest, self.options.batch, size, without)
+        rows = await self._thread.run(outbox.oldest, self.options.batch, size, without=without)
         if not rows:
             return None
         before = self.sent

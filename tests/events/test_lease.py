@@ -93,7 +93,7 @@ async def test_work_is_cancelled_in_time_when_the_database_is_away(database_thre
     short = HeldLease(database_thread, 0.3)
     await short.take()
 
-    def fails(*_):
+    def fails(*_, **__):
         raise Error("away")
 
     monkeypatch.setattr(lease, "take", fails)
@@ -109,7 +109,7 @@ async def test_work_is_cancelled_in_time_when_the_database_hangs(database_thread
     short, hangs = HeldLease(database_thread, 0.3), asyncio.Event()
     await short.take()
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(lease, "take", lambda *_: asyncio.run_coroutine_threadsafe(hangs.wait(), loop).result())
+    monkeypatch.setattr(lease, "take", lambda *_, **__: asyncio.run_coroutine_threadsafe(hangs.wait(), loop).result())
 
     with pytest.raises(LeaseLost, match="does not answer"):
         await short.during(asyncio.sleep(60))

@@ -1,0 +1,100 @@
+"""What Kafka refuses: it holds back its key and nobody else. On SQLite and PostgreSQL."""
+
+import logging
+
+import pytest
+
+from events import Event, outbox
+from events.relay import Relay
+from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all, refusing, rows
+from tests.producers import FakeKafka
+from tests.waiting import await_until
+
+
+@pytest.fixture
+def kafka():
+    return FakeKafka()
+
+
+@pytest.fixture
+def relay(kafka, database_thread):
+    return Relay(kafka.make_producer, database_thread, options=QUICK)
+
+
+async def test_a_refused_row_holds_back_only_the_later_rows_of_its_key(
+    outbox_database, database_thread, kafka, relay, caplog
+):
+    kafka.refuses = refusing(2)
+    events = [Counted(key="ab"[n % 2], number=n) for n in range(8)]
+    await database_thread.run(publish_all, outbox_database, *events)
+
+    sent = await relay.run_once()
+
+    left = await database_thread.run(rows, outbox_database)
+    assert sent == 5
+    assert numbers(kafka, "a") == [0]
+    assert numbers(kafka, "b") == [1, 3, 5, 7]
+    assert [row.attempts for row in left] == [1, 0, 0]
+    assert left[0].error == "too large"
+    [line] = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert (line.topic, line.key, line.event_id) == ("relay-counted", "a", str(left[0].event_id))
+
+
+async def test_a_refused_row_goes_in_its_order_once_kafka_takes_it(outbox_database, database_thread, kafka, relay):
+    kafka.refuses = refusing(0)
+    await database_thread.run(publish_all, outbox_database, *[Counted(key="a", number=n) for n in range(3)])
+
+    async with Running(relay):
+        await await_until(lambda: kafka.starts >= 2)
+        kafka.refuses = lambda record: False
+        await await_until(lambda: len(kafka.records) == 3)
+
+    assert numbers(kafka) == [0, 1, 2]
+
+
+async def test_a_refused_row_without_a_key_holds_back_nobody(outbox_database, database_thread, kafka, relay):
+    kafka.refuses = refusing(1)
+    await database_thread.run(publish_all, outbox_database, *[Counted(key=None, number=n) for n in range(4)])
+
+    await relay.run_once()
+
+    assert numbers(kafka) == [0, 2, 3]
+    assert [row.attempts for row in await database_thread.run(rows, outbox_database)] == [1]
+
+
+async def test_a_refused_row_waits_longer_each_time(outbox_database, database_thread):
+    await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
+
+    def refuse_often():
+        waits = []
+        for _ in range(12):
+            [row] = rows(outbox_database)
+            outbox.refuse(row, "no\0pe")
+            [row] = rows(outbox_database)
+            waits.append((row.not_before - row.created_at).total_seconds())
+        return waits, row.error
+
+    waits, error = await database_thread.run(refuse_often)
+
+    assert 0.4 < waits[0] < 2
+    assert 100 < waits[-1] < 310
+    assert "\0" not in error
+
+
+class Elsewhere(Event, topic="relay-elsewhere"):
+    number: int
+
+
+async def test_a_topic_that_takes_nothing_is_left_out_and_slows_down_no_other(
+    outbox_database, database_thread, kafka, relay, caplog
+):
+    kafka.refuses = lambda record: record.topic == "relay-elsewhere"
+    lost = [Elsewhere(number=n) for n in range(20)]
+    await database_thread.run(publish_all, outbox_database, *lost, Counted(key="a", number=1))
+
+    await relay.run_once()
+
+    left = await database_thread.run(rows, outbox_database)
+    assert numbers(kafka) == [1]
+    assert sum(row.attempts for row in left) == 3
+    assert "nothing of topic relay-elsewhere" in caplog.text
