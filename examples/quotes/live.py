@@ -136,8 +136,8 @@ def _passed(watch: Watch) -> Iterator[bytes]:
 
 
 def passed_state(row: PassedEvent) -> dict[str, Any]:
-    """An event that passed, as the page shows it. `ms`: from `publish()` to the effect."""
-    return {"id": row.pk, "type": row.type, "key": row.key, "group": row.group, "ms": row.milliseconds}
+    """An event that passed, as the page shows it. `took`: from `publish()` to the effect."""
+    return {"id": row.pk, "type": row.type, "key": row.key, "group": row.group, "took": row.took}
 
 
 def _state(quote: Quote) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Quotes counts likes: once for each user, whatever arrives; and keeps at most so many rows of passed events."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -61,6 +63,13 @@ def test_old_rows_are_pruned(monkeypatch):
 
 def test_an_event_without_a_time_has_no_duration():
     assert PassedEvent(effect_at=timezone.now()).milliseconds is None
+
+
+@pytest.mark.parametrize(("seconds", "took"), [(0.0324, "32 ms"), (9.9, "9900 ms"), (12.4, "12 s"), (3600, "3,600 s")])
+def test_a_duration_is_told_in_a_unit_that_can_be_read(seconds, took):
+    now = timezone.now()
+
+    assert PassedEvent(published_at=now, effect_at=now + timedelta(seconds=seconds)).took == took
 
 
 def test_clocks_that_differ_make_no_negative_duration():

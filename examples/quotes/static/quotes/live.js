@@ -73,7 +73,7 @@ function onNewer({ count }) {
   button.textContent = count === 1 ? "Show 1 new quote" : `Show ${count.toLocaleString("en")} new quotes`;
 }
 
-function onPassed({ id, type, key, group, ms }) {
+function onPassed({ id, type, key, group, took }) {
   const list = byId("passed");
   if (list.querySelector(`[data-id="${id}"]`)) return; // a resumed stream reads 5 s back
   list.querySelector(".empty")?.remove();
@@ -81,7 +81,7 @@ function onPassed({ id, type, key, group, ms }) {
   line.dataset.id = id;
   line.dataset.type = type;
   line.className = "arrived";
-  const parts = { type, key, group, ms: ms === null ? "–" : `${Math.round(ms)} ms` };
+  const parts = { type, key, group, took };
   for (const [name, text] of Object.entries(parts)) {
     const part = document.createElement("span");
     part.className = name;
