@@ -39,4 +39,6 @@ def _value(default: object, text: str) -> Any:
         return text
     if isinstance(default, tuple):
         return tuple(word.strip() for word in text.split(",") if word.strip())
-    return json.loads(text) if isinstance(default, dict) else type(default)(text)
+    if isinstance(default, dict):
+        return json.loads(text)
+    return int(text) if isinstance(default, int) else float(text)
