@@ -64,24 +64,25 @@ async def test_the_function_sees_the_callers_context_and_its_errors_come_back():
 
 
 async def test_after_a_cancellation_a_thread_is_lent_again_only_when_it_is_idle():
-    started, may_end = threading.Event(), threading.Event()
-    threads = DatabaseThreads(1)
+    started, may_end, used = threading.Event(), threading.Event(), []
+    threads = DatabaseThreads(2)
 
     async def hang():
         async with threads.borrowed() as thread:
-            await thread.run(lambda: (started.set(), may_end.wait(10)))
+            await thread.run(lambda: (used.append(ident()), started.set(), may_end.wait(10)))
 
     hanging = asyncio.create_task(hang())
     assert await asyncio.to_thread(started.wait, 10)
     hanging.cancel()
     with pytest.raises(asyncio.CancelledError):
         await hanging
-    next_one = asyncio.create_task(_ident_of_borrowed(threads))
-    await asyncio.sleep(0.05)  # nothing to wait for: it must not have been lent
-    assert not next_one.done()
-    may_end.set()
 
-    assert await next_one
+    async with asyncio.timeout(5):  # behind the one that hangs it would wait for longer
+        other = await _ident_of_borrowed(threads)
+    may_end.set()
+    await until(lambda: len(threads._idle) == 2)
+
+    assert other not in used
     await threads.close()
 
 

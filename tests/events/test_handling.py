@@ -380,6 +380,29 @@ async def test_a_dead_letter_that_cannot_be_written_is_an_outage(shop, threads, 
     assert outcomes == [Outage("a dead letter cannot be written: OperationalError: disk full")] * 2
 
 
+async def test_after_an_outage_what_was_done_without_a_transaction_is_not_done_again(shop, threads, monkeypatch):
+    calls = []
+
+    def fail(row):
+        raise OperationalError("disk full")
+
+    @shop.subscriber(Happened, batch=10, atomic=False)
+    def note(events):
+        if any(event.thing == "bad" for event in events):
+            raise Reject
+        calls.extend(event.thing for event in events)
+
+    handling, records = shop.handling(threads), [shop.record(a("good")), shop.record(a("bad"))]
+    with monkeypatch.context() as patched:
+        patched.setattr("events.handling.bury", fail)
+        first = await handling.handle(records)
+    second = await handling.handle(records)
+
+    assert [type(outcome) for outcome in first] == [Outage, Outage]
+    assert second == [DONE, DONE]
+    assert calls == ["good"]
+
+
 async def test_an_error_whose_text_cannot_be_made_is_buried_too(shop, threads):
     class Nasty(Exception):
         def __str__(self):

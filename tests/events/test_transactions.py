@@ -85,6 +85,28 @@ async def test_cancelled_while_it_enters_it_leaves_no_transaction_open(outbox_da
         assert not await sync_to_async(_in_transaction)(outbox_database)
 
 
+async def test_cancelled_while_it_leaves_it_still_ends_the_transaction(outbox_database, database_thread, context):
+    busy, may_go_on, leaves = threading.Event(), threading.Event(), asyncio.Event()
+
+    async def work():
+        async with aatomic(outbox_database):
+            await awrite("one")
+            database_thread.submit(lambda: (busy.set(), may_go_on.wait(10)))
+            leaves.set()
+
+    async with context():
+        leaving = asyncio.create_task(work())
+        await leaves.wait()
+        assert await asyncio.to_thread(busy.wait, 10)
+        leaving.cancel()
+        await asyncio.sleep(0)
+        may_go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+
+        assert not await sync_to_async(_in_transaction)(outbox_database)
+
+
 async def _enter(alias):
     async with aatomic(alias):
         raise AssertionError("it was cancelled before")
