@@ -1,9 +1,50 @@
-"""What the tests of the Kafka client share: an engine that records what it is told, and clean logs of outages."""
+"""What the tests of the Kafka client share: the mock cluster, and on a real Kafka a topic and members of a group."""
+
+import uuid
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from events.kafka.connection import Connection
 from tests.brokers import mock_cluster
+from tests.events.kafka.owner import Member
 
 __all__ = ["mock_cluster"]
 
-pytestmark = pytest.mark.embedded
+QUICK = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 200, "retry_backoff_ms": 200}
+
+
+@pytest.fixture
+def connection(kafka_server):
+    return Connection(kafka_server.address, consumer=QUICK)
+
+
+@pytest.fixture
+async def admin(kafka_server):
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka_server.address)
+    await client.start()
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def topic(admin):
+    """A topic of its own, with 4 partitions, that takes records of 10 kB at most."""
+    name = f"topic-{uuid.uuid4().hex[:8]}"
+    await admin.create_topics([NewTopic(name, 4, 1, topic_configs={"max.message.bytes": "10000"})])
+    return name
+
+
+@pytest.fixture
+async def members(connection, topic):
+    """Makes started members of one group, and stops them at the end."""
+    made, group = [], f"group-{uuid.uuid4().hex[:8]}"
+
+    async def make():
+        made.append(Member(connection, group, topic))
+        await made[-1].start()
+        return made[-1]
+
+    yield make
+    for member in made:
+        await member.stop()

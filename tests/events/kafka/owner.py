@@ -1,6 +1,11 @@
-"""`RecordingOwner`: stands in for an engine and remembers what its consumer tells it."""
+"""`RecordingOwner` stands in for an engine and remembers what its consumer tells it; `Member` fetches with one."""
 
-from events.core.broker import Claim, Partition
+import asyncio
+
+from events.core.broker import Claim, OutgoingRecord, Partition
+from events.core.errors import MembershipLost
+from events.kafka.consumer import KafkaConsumer
+from events.kafka.producer import KafkaProducer
 
 
 class RecordingOwner:
@@ -30,9 +35,52 @@ class RecordingOwner:
 
 
 async def collect(consumer, owner, count, at_most=500):
-    """Fetch until `count` records came."""
+    """Fetch until `count` records came; fail after 20 seconds."""
     records = []
-    while len(records) < count:
-        for some in (await consumer.fetch(owner.owned, at_most)).values():
-            records.extend(some)
+    async with asyncio.timeout(20):
+        while len(records) < count:
+            for some in (await consumer.fetch(owner.owned, at_most)).values():
+                records.extend(some)
     return records
+
+
+async def send(connection, topic, *values, key=b"k"):
+    producer = KafkaProducer(connection, deadline_s=10, client_id="writer")
+    await producer.start()
+    try:
+        return await producer.send([OutgoingRecord(topic, key, value) for value in values])
+    finally:
+        await producer.stop()
+
+
+def owned(*members):
+    return [len(member.owner.owned) for member in members]
+
+
+class Member:
+    """A consumer with its owner, and a task that fetches as an engine would."""
+
+    def __init__(self, connection, group, topic):
+        self.consumer = KafkaConsumer(connection, group, [topic], client_id="member")
+        self.owner, self.records = RecordingOwner(self._commit), []
+        self.committed, self.wanted = [], {}
+
+    async def _commit(self):
+        if self.wanted:
+            self.committed.append(await self.consumer.commit(self.wanted))
+
+    async def start(self):
+        await self.consumer.start(self.owner)
+        self._running = asyncio.create_task(self._run())
+
+    async def _run(self):
+        while True:
+            try:
+                for records in (await self.consumer.fetch(self.owner.owned, 100)).values():
+                    self.records.extend(records)
+            except MembershipLost:
+                return
+
+    async def stop(self):
+        await self.consumer.stop()
+        await self._running

@@ -81,8 +81,9 @@ async def test_many_partitions_without_a_commit_start_together(mock_cluster, con
     await consumer.start(owner)
 
     began = time.monotonic()
-    while None in [consumer.position(one) for one in owner.owned]:
-        await consumer.fetch(owner.owned, 100)
+    async with asyncio.timeout(10):
+        while None in [consumer.position(one) for one in owner.owned]:
+            await consumer.fetch(owner.owned, 100)
 
     assert len(owner.owned) == 12
     assert time.monotonic() - began < 2
