@@ -14,7 +14,8 @@ class OutageLog:
         self._since = 0.0
 
     def goes_on(self, why: str) -> None:
-        """Another try failed."""
+        """Another try failed. `why` becomes one line, whatever the database's errors look like."""
+        why = " ".join(why.split())
         if not self.why:
             self._since = self._clock()
             self._log.warning("%s waits, and goes on by itself: %s", self._who, why)

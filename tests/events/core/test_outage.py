@@ -12,7 +12,7 @@ def test_an_outage_is_said_once_when_it_begins_and_once_when_it_ends(caplog):
     times = iter([10.0, 42.5])
     outage = OutageLog(log, "The relay", lambda: next(times))
 
-    for why in ("refused", "refused", "timed out"):
+    for why in ("refused\n  by all", "refused", "timed out"):
         outage.goes_on(why)
     latest = outage.why
     outage.ends()
@@ -21,7 +21,7 @@ def test_an_outage_is_said_once_when_it_begins_and_once_when_it_ends(caplog):
     assert latest == "timed out"
     assert outage.why == ""
     assert [one.getMessage() for one in caplog.records] == [
-        "The relay waits, and goes on by itself: refused",
+        "The relay waits, and goes on by itself: refused by all",
         "The relay goes on after 32.5 s.",
     ]
 
