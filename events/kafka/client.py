@@ -89,8 +89,8 @@ def _why_missing(topic: str, unauthorized: Collection[str]) -> str:
     return f"The topic {topic!r} does not exist. Create it: {APPLY}"
 
 
-async def bounded(work: Coroutine[Any, Any, Any], seconds: float) -> None:
-    """Run a piece of closing within a time limit, and only log what it raises.
+async def bounded(work: Coroutine[Any, Any, Any], seconds: float) -> bool:
+    """Run a piece of closing within a time limit, and only log what it raises. Returns whether it came to its end.
 
     It is a task of its own: aiokafka lets a CancelledError escape that is not meant for us (aiokafka's
     `Fetcher.close` awaits tasks that it has cancelled).
@@ -100,8 +100,11 @@ async def bounded(work: Coroutine[Any, Any, Any], seconds: float) -> None:
         await asyncio.wait({task}, timeout=seconds)
     finally:
         task.cancel()
-    if task.done() and not task.cancelled() and (error := task.exception()):
+    if not task.done() or task.cancelled():
+        return False
+    if error := task.exception():
         log.warning("While closing: %s", described(error))
+    return error is None
 
 
 async def close(client: Any) -> None:

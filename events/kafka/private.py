@@ -39,7 +39,7 @@ CONSUMER: Names = {
 PRODUCER: Names = {
     "client": "for the guards of the client",
     "_sender.close": "to close a producer that cannot flush",
-    "_message_accumulator.fail_all": "to close a producer that cannot flush",
+    "_closed": "to close a producer that cannot flush",
 }
 
 

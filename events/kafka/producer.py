@@ -164,12 +164,11 @@ class KafkaProducer:
         if client is None or self._stopped:
             return
         self._stopped = True
-        if not self._failed:
-            await bounded(client.flush(), min(FLUSH_S, self._deadline_s))
+        if not self._failed and await bounded(client.flush(), min(FLUSH_S, self._deadline_s)):
+            await bounded(client.stop(), CLOSE_S)
+        # stop() would wait for what can no longer be sent. Each step does nothing where stop() has done it.
+        client._closed = True
         await bounded(client._sender.close(), CLOSE_S)
-        # Else stop() would wait for what can no longer be sent.
-        client._message_accumulator.fail_all(errors.ProducerClosed())
-        await bounded(client.stop(), CLOSE_S)
         await bounded(close(client.client), CLOSE_S)
 
 

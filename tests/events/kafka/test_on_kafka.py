@@ -98,7 +98,7 @@ async def test_what_groups_have_committed_and_where_logs_end(connection, topic):
 
 async def test_a_broker_that_is_away_for_five_seconds_loses_nothing(kafka_server, connection, members, topic):
     member = await members()
-    producer = KafkaProducer(connection, deadline_s=30, client_id="writer")
+    producer = KafkaProducer(connection, deadline_s=120, client_id="writer")
     await producer.start()
     await producer.send([OutgoingRecord(topic, b"k", b"before")])
 
@@ -109,7 +109,7 @@ async def test_a_broker_that_is_away_for_five_seconds_loses_nothing(kafka_server
     await asyncio.to_thread(kafka_server.start)
     results = await sending
     await producer.stop()
-    await await_until(lambda: len(member.records) == 2, 30)
+    await await_until(lambda: len(member.records) == 2, 60)
 
     assert during == {}
     assert [type(result) for result in results] == [Place]

@@ -130,7 +130,7 @@ async def test_what_passes_by_itself_is_tried_again(producers, mock_cluster):
     assert results == [Place("quotes", 0, 0)]
 
 
-async def test_an_outage_ends_a_send_at_its_deadline_and_a_new_producer_goes_on(producers, mock_cluster):
+async def test_an_outage_ends_a_send_at_its_deadline_and_a_new_producer_goes_on(producers, mock_cluster, caplog):
     producer = await producers(deadline_s=1.0)
     await producer.send([record()])
 
@@ -145,6 +145,7 @@ async def test_an_outage_ends_a_send_at_its_deadline_and_a_new_producer_goes_on(
     later = await (await producers()).send([record()])
 
     assert {type(result) for result in results + again} == {BrokerUnavailable}
+    assert [one.getMessage() for one in caplog.records if one.name == "asyncio"] == []
     assert took < 2.5
     assert stopped < 3
     assert [type(result) for result in later] == [Place]
