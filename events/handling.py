@@ -95,7 +95,7 @@ class Handling:
         waits: Waits = {}
         for subscriber in self.group.subscribers:
             mine = [job for job in jobs if self._is_for(subscriber, job)]
-            await self._all(subscriber, mine, waits)
+            await self._all(subscriber, mine, waits=waits)
         return waits
 
     def _is_for(self, subscriber: Subscriber, job: Job) -> bool:
@@ -107,9 +107,9 @@ class Handling:
         try:
             decoded = self.codec.decode(record, self._wanted)
         except Undecodable as error:
-            await self._bury(record, None, "", reason=error.reason, error=error)
+            await self._bury(record, None, reason=error.reason, error=error)
         except Exception as error:  # what a class's own __post_init__ raises is not always a ValueError
-            await self._bury(record, None, "", reason="schema", error=error)
+            await self._bury(record, None, reason="schema", error=error)
         else:
             if not isinstance(decoded, Unwanted):
                 return Job(record, decoded)
@@ -117,18 +117,20 @@ class Handling:
             log_unwanted(record, decoded.type)
         return None
 
-    async def _all(self, subscriber: Subscriber, jobs: Sequence[Job], waits: Waits) -> None:
+    async def _all(self, subscriber: Subscriber, jobs: Sequence[Job], *, waits: Waits) -> None:
         held: dict[object, float] = {}
         if subscriber.batch and len(jobs) > 1:
             suspects = [job for job in jobs if self.attempts.has_failed(job.record, subscriber.name)]
             jobs = [job for job in jobs if not self.attempts.has_failed(job.record, subscriber.name)]
-            await self._each(subscriber, suspects, waits, held)
+            await self._each(subscriber, suspects, waits=waits, held=held)
             ready = [job for job in jobs if job.lane not in held]
             if await self._together(subscriber, ready):
                 jobs = [job for job in jobs if job.lane in held]
-        await self._each(subscriber, jobs, waits, held)
+        await self._each(subscriber, jobs, waits=waits, held=held)
 
-    async def _each(self, subscriber: Subscriber, jobs: Iterable[Job], waits: Waits, held: dict[object, float]) -> None:
+    async def _each(
+        self, subscriber: Subscriber, jobs: Iterable[Job], *, waits: Waits, held: dict[object, float]
+    ) -> None:
         for job in jobs:
             after_s = held.get(job.lane)
             if after_s is None:
@@ -171,23 +173,23 @@ class Handling:
         for job in jobs:
             if self._comes_back:
                 self.attempts.finish(job.record, subscriber.name)
-            log_handled(job.record, job.envelope, subscriber.name)
+            log_handled(job.record, job.envelope, subscriber=subscriber.name)
 
     async def _failed(self, subscriber: Subscriber, job: Job, error: Exception) -> float | None:
         attempt = self.attempts.failed(job.record, subscriber.name)
         after_s = None if isinstance(error, Reject) else self.policy.delay_after(attempt)
         if after_s is None:
             reason = "rejected" if isinstance(error, Reject) else "failed"
-            await self._bury(job.record, job.envelope, subscriber.name, reason=reason, error=error)
+            await self._bury(job.record, job.envelope, subscriber=subscriber.name, reason=reason, error=error)
             self.attempts.finish(job.record, subscriber.name)
             return None
         if isinstance(error, Retry) and error.after_s is not None:
             after_s = max(error.after_s, 0.0)
-        log_retry(job.record, job.envelope, subscriber.name, after_s=after_s, error=error)
+        log_retry(job.record, job.envelope, subscriber=subscriber.name, after_s=after_s, error=error)
         return after_s
 
     async def _bury(
-        self, record: Record, envelope: Envelope | None, subscriber: str, *, reason: str, error: Exception
+        self, record: Record, envelope: Envelope | None, *, subscriber: str = "", reason: str, error: Exception
     ) -> None:
         row = HeldRecord.holding(record, group=self.name, subscriber=subscriber, envelope=envelope)
         row.failed_with(error, reason=reason, attempts=self.attempts.count(record, subscriber))
@@ -196,7 +198,7 @@ class Handling:
                 await thread.run(bury, row)
         except Exception as problem:
             raise Away(f"a dead letter cannot be written: {type(problem).__name__}: {problem}") from problem
-        log_buried(record, envelope, subscriber, reason=reason, error=error)
+        log_buried(record, envelope, subscriber=subscriber, reason=reason, error=error)
 
 
 def printable(error: Exception) -> Exception:

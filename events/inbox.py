@@ -30,17 +30,17 @@ CHUNK = 250
 _numbers: dict[tuple[str, str], int] = {}
 
 
-def handle_once(subscriber: str, ids: Sequence[uuid.UUID], function: Callable[[set[uuid.UUID]], object]) -> bool:
-    """Call `function` with those of `ids` that the subscriber has not handled, in one transaction with their rows.
+def handle_once(subscriber: str, ids: Sequence[uuid.UUID], *, call: Callable[[set[uuid.UUID]], object]) -> bool:
+    """Call `call` with those of `ids` that the subscriber has not handled, in one transaction with their rows.
 
-    Returns whether there were any. `subscriber`: its key, see `subscriber_number`. What `function` raises undoes the
+    Returns whether there were any. `subscriber`: its key, see `subscriber_number`. What it raises undoes the
     rows too.
     """
     number = subscriber_number(subscriber)
     with transaction.atomic(using=config().DATABASE):
         new = remember(number, ids)
         if new:
-            function(new)
+            call(new)
     return bool(new)
 
 
@@ -67,7 +67,7 @@ def remember(number: int, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     connection = connections[config().DATABASE]
     insert = _insert_returning if connection.features.can_return_rows_from_bulk_insert else _insert_each
     chunks = [ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK)]
-    return {new for chunk in chunks for new in insert(connection, number, chunk)}
+    return {new for chunk in chunks for new in insert(connection, _rows(number, chunk))}
 
 
 def prune(before: datetime, chunk: int = 5_000) -> int:
@@ -81,20 +81,20 @@ def prune(before: datetime, chunk: int = 5_000) -> int:
     return (old.filter(at__lte=last[0]) if last else old).delete()[0]
 
 
-def _insert_returning(connection: BaseDatabaseWrapper, number: int, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+def _insert_returning(connection: BaseDatabaseWrapper, rows: Sequence[HandledEvent]) -> set[uuid.UUID]:
     with connection.cursor() as cursor:
-        cursor.execute(f"{_insert_sql(connection, len(ids))} RETURNING event_id", _values(connection, number, ids))
+        cursor.execute(f"{_insert_sql(connection, len(rows))} RETURNING event_id", _values(connection, rows))
         return {_uuid(row[0]) for row in cursor.fetchall()}
 
 
-def _insert_each(connection: BaseDatabaseWrapper, number: int, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+def _insert_each(connection: BaseDatabaseWrapper, rows: Sequence[HandledEvent]) -> set[uuid.UUID]:
     # MySQL tells how many rows were new, not which.
     sql, new = _insert_sql(connection, 1), set()
     with connection.cursor() as cursor:
-        for one in ids:
-            cursor.execute(sql, _values(connection, number, [one]))
+        for row in rows:
+            cursor.execute(sql, _values(connection, [row]))
             if cursor.rowcount == 1:
-                new.add(one)
+                new.add(row.event_id)
     return new
 
 
@@ -107,9 +107,12 @@ def _insert_sql(connection: BaseDatabaseWrapper, rows: int) -> str:
     return f"{insert} {quote(HandledEvent._meta.db_table)} ({columns}) VALUES {values} {otherwise}"
 
 
-def _values(connection: BaseDatabaseWrapper, number: int, ids: Sequence[uuid.UUID]) -> list[Any]:
+def _rows(number: int, ids: Sequence[uuid.UUID]) -> list[HandledEvent]:
     now = timezone.now()
-    rows = [HandledEvent(subscriber_id=number, event_id=one, at=now) for one in ids]
+    return [HandledEvent(subscriber_id=number, event_id=one, at=now) for one in ids]
+
+
+def _values(connection: BaseDatabaseWrapper, rows: Sequence[HandledEvent]) -> list[Any]:
     fields = HandledEvent._meta.local_concrete_fields
     return [field.get_db_prep_save(getattr(row, field.attname), connection) for row in rows for field in fields]
 

@@ -10,7 +10,7 @@ logger = logging.getLogger("events.handling")
 type Extra = dict[str, object]
 
 
-def extra(record: Record, envelope: Envelope | None = None, subscriber: str = "") -> Extra:
+def extra(record: Record, envelope: Envelope | None = None, *, subscriber: str = "") -> Extra:
     """What every line about a record carries: event id, type and key, its place in Kafka, the subscriber."""
     return {
         "event_id": envelope.id if envelope else _header(record, "ce_id"),
@@ -23,11 +23,15 @@ def extra(record: Record, envelope: Envelope | None = None, subscriber: str = ""
     }
 
 
-def log_handled(record: Record, envelope: Envelope, subscriber: str) -> None:
+def log_handled(record: Record, envelope: Envelope, *, subscriber: str) -> None:
     """A subscriber is through. At DEBUG, as there may be thousands a second."""
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug(
-            "%s handled %s %s", subscriber, envelope.type, record.place, extra=extra(record, envelope, subscriber)
+            "%s handled %s %s",
+            subscriber,
+            envelope.type,
+            record.place,
+            extra=extra(record, envelope, subscriber=subscriber),
         )
 
 
@@ -37,19 +41,19 @@ def log_unwanted(record: Record, type: str) -> None:
         logger.debug("nobody wants %r at %s", type, record.place, extra=extra(record))
 
 
-def log_retry(record: Record, envelope: Envelope, subscriber: str, *, after_s: float, error: Exception) -> None:
+def log_retry(record: Record, envelope: Envelope, *, subscriber: str, after_s: float, error: Exception) -> None:
     """A subscriber failed and gets another attempt."""
     what = f"{type(error).__name__}: {error}"
     values = (subscriber, envelope.type, record.place, what, after_s)
     text = "%s failed on %s %s: %s; again in %.1f s"
-    logger.warning(text, *values, extra=extra(record, envelope, subscriber))
+    logger.warning(text, *values, extra=extra(record, envelope, subscriber=subscriber))
 
 
-def log_buried(record: Record, envelope: Envelope | None, subscriber: str, *, reason: str, error: Exception) -> None:
+def log_buried(record: Record, envelope: Envelope | None, *, subscriber: str, reason: str, error: Exception) -> None:
     """A record became a dead letter. With the traceback."""
     values = (envelope.type if envelope else "record", record.place, reason, subscriber or "nobody could decode it")
     text = "%s %s is a dead letter (%s): %s"
-    logger.error(text, *values, extra=extra(record, envelope, subscriber), exc_info=error)
+    logger.error(text, *values, extra=extra(record, envelope, subscriber=subscriber), exc_info=error)
 
 
 def _header(record: Record, name: str) -> str | None:

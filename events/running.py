@@ -46,13 +46,13 @@ class Running:
             return await _on_the_loop(subscriber, envelopes)
         async with self.threads.borrowed() as thread:
             try:
-                await self._in_thread(thread, subscriber, envelopes)
+                await self._in_thread(subscriber, envelopes, thread=thread)
             except Exception as error:
                 if is_of_database(error) and not await thread.run(database_answers):
                     raise DatabaseAway(f"the database does not answer: {type(error).__name__}: {error}") from error
                 raise
 
-    async def _in_thread(self, thread: Thread, subscriber: Subscriber, envelopes: Sequence[Envelope]) -> None:
+    async def _in_thread(self, subscriber: Subscriber, envelopes: Sequence[Envelope], *, thread: Thread) -> None:
         if not subscriber.atomic:
             await thread.run(_call, subscriber, envelopes)
         elif subscriber.is_async:
@@ -63,7 +63,7 @@ class Running:
 
     def _once(self, subscriber: Subscriber, envelopes: Sequence[Envelope]) -> None:
         ids = [inbox_id(envelope) for envelope in envelopes]
-        handle_once(self._key(subscriber), ids, lambda new: _call(subscriber, _only(envelopes, new)))
+        handle_once(self._key(subscriber), ids, call=lambda new: _call(subscriber, _only(envelopes, new)))
 
     async def _atomically(self, subscriber: Subscriber, envelopes: Sequence[Envelope]) -> None:
         number = await sync_to_async(subscriber_number)(self._key(subscriber))

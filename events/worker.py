@@ -101,7 +101,7 @@ async def relay_once() -> int:
         if not brokers.hold:
             return await _relay(brokers, thread).run_once()
         async with EmbeddedRoom(brokers) as room:
-            return await _relay(brokers, thread, room).run_once()
+            return await _relay(brokers, thread, room=room).run_once()
 
 
 @asynccontextmanager
@@ -120,11 +120,11 @@ async def _relaying(run: Run, role: Role) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _consuming(run: Run, role: Role, max_records: int | None = None) -> AsyncIterator[None]:
+async def _consuming(run: Run, role: Role, *, max_records: int | None = None) -> AsyncIterator[None]:
     quota = Quota(max_records, run.stop) if max_records else None
     async with brokers_of(run, role) as brokers, _handles(role.consumes) as handles, asyncio.TaskGroup() as tasks:
         for group, handle in handles:
-            make = partial(_engine, brokers, group, quota.limiting(handle) if quota else handle)
+            make = partial(_engine, brokers, group, handle=quota.limiting(handle) if quota else handle)
             again = partial(brokers.until_replaced, make)
             tasks.create_task(supervise(f"Group {group.name}", again, stop=run.draining), name=f"group {group.name}")
         yield
@@ -147,10 +147,10 @@ def _relay_loop(brokers: Brokers, thread: Thread) -> Loop:
     if not brokers.hold:
         return _relay(brokers, thread)
     room = EmbeddedRoom(brokers)
-    return InRoom(_relay(brokers, thread, room), room)
+    return InRoom(_relay(brokers, thread, room=room), room)
 
 
-def _relay(brokers: Brokers, thread: Thread, room: Room | None = None) -> Relay:
+def _relay(brokers: Brokers, thread: Thread, *, room: Room | None = None) -> Relay:
     return Relay(partial(brokers.producer, "relay"), thread, options=RelayOptions.of(config()), room=room)
 
 
@@ -160,7 +160,7 @@ async def _relay_thread() -> AsyncIterator[Thread]:
         yield thread
 
 
-def _engine(brokers: Brokers, group: Group, handle: Handle) -> Engine:
+def _engine(brokers: Brokers, group: Group, *, handle: Handle) -> Engine:
     given = config()
     options = EngineOptions(
         batch=group.batch,

@@ -29,7 +29,7 @@ def handled(alias):
 def test_the_second_time_nothing_happens(outbox_database):
     event = uuid.uuid4()
 
-    times = [inbox.handle_once("shop/count", [event], lambda new: write(str(len(new)))) for _ in range(2)]
+    times = [inbox.handle_once("shop/count", [event], call=lambda new: write(str(len(new)))) for _ in range(2)]
 
     assert times == [True, False]
     assert effects() == ["1"]
@@ -38,7 +38,7 @@ def test_the_second_time_nothing_happens(outbox_database):
 def test_two_subscribers_each_have_their_own_memory():
     event = uuid.uuid4()
 
-    times = [inbox.handle_once(key, [event], lambda new, key=key: write(key)) for key in ("shop/one", "shop/two")]
+    times = [inbox.handle_once(key, [event], call=lambda new, key=key: write(key)) for key in ("shop/one", "shop/two")]
 
     assert times == [True, True]
     assert effects() == ["shop/one", "shop/two"]
@@ -52,7 +52,7 @@ def test_an_error_undoes_the_row_with_the_effect(outbox_database):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        inbox.handle_once("shop/count", [event], fail)
+        inbox.handle_once("shop/count", [event], call=fail)
 
     assert not handled(outbox_database)
     assert effects() == []
@@ -60,10 +60,10 @@ def test_an_error_undoes_the_row_with_the_effect(outbox_database):
 
 def test_of_a_batch_only_the_new_ones_are_given_and_each_once(outbox_database):
     known, new, other = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
-    inbox.handle_once("shop/count", [known], lambda _: None)
+    inbox.handle_once("shop/count", [known], call=lambda _: None)
     given = []
 
-    inbox.handle_once("shop/count", [new, known, other, new], given.append)
+    inbox.handle_once("shop/count", [new, known, other, new], call=given.append)
 
     assert given == [{new, other}]
     assert handled(outbox_database) == {known, new, other}
@@ -73,7 +73,7 @@ def test_a_batch_may_be_larger_than_one_insert(outbox_database):
     ids = [uuid.uuid4() for _ in range(inbox.CHUNK * 2 + 1)]
     given = []
 
-    inbox.handle_once("shop/count", ids, given.append)
+    inbox.handle_once("shop/count", ids, call=given.append)
 
     assert given == [set(ids)]
 
@@ -81,10 +81,10 @@ def test_a_batch_may_be_larger_than_one_insert(outbox_database):
 def test_without_returning_the_new_ones_are_found_all_the_same(outbox_database, monkeypatch):
     monkeypatch.setattr(inbox, "_insert_returning", inbox._insert_each)  # the way of MySQL
     known, new = uuid.uuid4(), uuid.uuid4()
-    inbox.handle_once("shop/count", [known], lambda _: None)
+    inbox.handle_once("shop/count", [known], call=lambda _: None)
     given = []
 
-    inbox.handle_once("shop/count", [known, new], given.append)
+    inbox.handle_once("shop/count", [known, new], call=given.append)
 
     assert given == [{new}]
 
@@ -100,9 +100,9 @@ def test_two_who_hold_the_same_record_have_one_effect(outbox_database, database_
         if not first_commits:
             raise ValueError
 
-    zombie = database_thread.submit(inbox.handle_once, "shop/count", [event], slow)
+    zombie = database_thread.submit(inbox.handle_once, "shop/count", [event], call=slow)
     assert inside.wait(10)
-    owner = other_thread.submit(inbox.handle_once, "shop/count", [event], lambda _: write("effect"))
+    owner = other_thread.submit(inbox.handle_once, "shop/count", [event], call=lambda _: write("effect"))
     assert not owner.done()  # it waits for the other one's transaction
     may_end.set()
 
