@@ -43,19 +43,21 @@ class Resources(AsyncExitStack):
 
     async def open[R](self, resource: Callable[[R], Held], run: R) -> None:
         """Open one resource and merge what it yields into `state`. Raises `ResourceFailed`."""
-        name = getattr(resource, "__name__", type(resource).__name__)
+        name = _name_of(resource)
         with self._telling(name):
             held = resource(run)
             if not isinstance(held, AbstractAsyncContextManager):
                 raise TypeError("it returns no async context manager; is @asynccontextmanager missing?")
-            given = await _by(self._opened_by, held.__aenter__(), f"not started within {self._startup_timeout:g} s")
+            given = await _by(
+                self._opened_by, held.__aenter__(), late=f"not started within {self._startup_timeout:g} s"
+            )
             self.push_async_exit(partial(self._close, name, held))
             self._merge({} if given is None else given)
 
     async def _close(self, name: str, held: Held, *raised: Any) -> bool | None:
         with self._telling(name):
             late = f"not closed within {self._shutdown_timeout:g} s"
-            return await _by(self._closed_by, held.__aexit__(*raised), late)
+            return await _by(self._closed_by, held.__aexit__(*raised), late=late)
 
     def _merge(self, given: Mapping[str, Any]) -> None:
         if not isinstance(given, Mapping):
@@ -75,7 +77,12 @@ class Resources(AsyncExitStack):
             raise ResourceFailed from exc
 
 
-async def _by[T](deadline: float, step: Awaitable[T], late: str) -> T:
+def _name_of(resource: object) -> str:
+    function = resource.func if isinstance(resource, partial) else resource
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+async def _by[T](deadline: float, step: Awaitable[T], *, late: str) -> T:
     try:
         async with asyncio.timeout_at(deadline) as limit:
             return await step
