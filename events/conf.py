@@ -136,13 +136,15 @@ def _wrong_value(name: str, value: object) -> list[str]:
     if isinstance(default, tuple):
         return _wrong_run(value)
     if isinstance(default, dict):
-        return _wrong_topics(label, value) if name == "TOPICS" else _wrong_kind(label, value, Mapping, "a dict")
+        return (
+            _wrong_topics(label, value) if name == "TOPICS" else _wrong_kind(label, value, kind=Mapping, text="a dict")
+        )
     if isinstance(default, str):
-        return _wrong_kind(label, value, str, "text")
+        return _wrong_kind(label, value, kind=str, text="text")
     return _wrong_number(label, value, whole=isinstance(default, int))
 
 
-def _wrong_kind(label: str, value: object, kind: type, text: str) -> list[str]:
+def _wrong_kind(label: str, value: object, *, kind: type, text: str) -> list[str]:
     return [] if isinstance(value, kind) else [f"{label} must be {text}, not {type(value).__name__}."]
 
 
@@ -160,7 +162,7 @@ def _wrong_run(value: object) -> list[str]:
 
 def _wrong_topics(label: str, value: object) -> list[str]:
     if not isinstance(value, Mapping):
-        return _wrong_kind(label, value, Mapping, "a dict")
+        return _wrong_kind(label, value, kind=Mapping, text="a dict")
     return [text for topic, sizes in value.items() for text in _wrong_topic(f"{label}[{topic!r}]", sizes)]
 
 

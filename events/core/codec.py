@@ -63,7 +63,7 @@ class Codec:
         event_class = self._event_class(record, attributes.get("type"))
         if event_class is None or (wanted is not None and event_class not in wanted):
             return Unwanted(attributes.get("type", ""))
-        return _envelope(record, attributes, _decode(data, event_class))
+        return _envelope(record, attributes, event=_decode(data, event_class))
 
     def _event_class(self, record: Record, type: str | None) -> EventClass | None:
         topic = record.topic.removeprefix(self.prefix)
@@ -150,7 +150,7 @@ def _decode(data: Any, event_class: EventClass) -> Event:
         raise Undecodable("json", f"The value is not JSON: {error}") from error
 
 
-def _envelope(record: Record, attributes: Mapping[str, str], event: Event) -> Envelope:
+def _envelope(record: Record, attributes: Mapping[str, str], *, event: Event) -> Envelope:
     traceparent = record.header("traceparent")
     return Envelope(
         event=event,
