@@ -35,7 +35,7 @@ def publish(event: Event) -> UUID:
 
 
 def publish_many(events: Iterable[Event]) -> list[UUID]:
-    """`publish` for many at once, in their order and in few statements: 20 times as fast as one by one."""
+    """`publish` for many at once, in their order and in few statements: about 4 times as fast as one by one."""
     alias = config().DATABASE
     _demand_transaction(alias)
     codec = Codec(config().source, config().PREFIX)

@@ -191,8 +191,8 @@ def _places(results: Sequence[SendResult]) -> list[Place]:
 def _sender() -> Sender:
     if not _open or _open[-1].process != os.getpid() or _open[-1].loop.is_closed():
         raise NotStarted(
-            "send() found no producer in this process. Wrap the ASGI application: Lifespan(application, relaying), or "
-            "use publish(), which needs none."
+            "send() found no producer in this process. Wrap the ASGI application: Lifespan(application, sending), with "
+            "`sending` from events.worker; or use publish(), which needs none."
         )
     return _open[-1]
 
