@@ -160,7 +160,7 @@ class Handling:
         except DatabaseAway as error:
             raise Away(str(error)) from error
         except Exception as error:
-            return await self._failed(subscriber, job, printable(error))
+            return await self._failed(subscriber, job, error=printable(error))
         return None
 
     async def _run(self, subscriber: Subscriber, jobs: Sequence[Job]) -> None:
@@ -175,7 +175,7 @@ class Handling:
                 self.attempts.finish(job.record, subscriber.name)
             log_handled(job.record, job.envelope, subscriber=subscriber.name)
 
-    async def _failed(self, subscriber: Subscriber, job: Job, error: Exception) -> float | None:
+    async def _failed(self, subscriber: Subscriber, job: Job, *, error: Exception) -> float | None:
         attempt = self.attempts.failed(job.record, subscriber.name)
         after_s = None if isinstance(error, Reject) else self.policy.delay_after(attempt)
         if after_s is None:

@@ -35,6 +35,11 @@ class Elsewhere(Event, topic="elsewhere"):
     thing: str
 
 
+def a(thing, number=0):
+    """An event."""
+    return Happened(thing=thing, number=number)
+
+
 def write(name):
     """Have an effect."""
     Lease.objects.using(config().DATABASE).create(name=name, until=timezone.now())

@@ -5,21 +5,9 @@ from django.db import transaction
 
 from events.core.outcome import DONE, Outage
 from events.core.retry import RetryPolicy
-from events.database import database_threads
-from tests.effects import Happened, Shop, aeffects, awrite, write
+from tests.effects import Happened, aeffects, awrite, write
 
 NO_SECOND_CHANCE = RetryPolicy(attempts=1)
-
-
-@pytest.fixture
-def shop():
-    return Shop()
-
-
-@pytest.fixture
-async def threads(outbox_database):
-    async with database_threads() as threads:
-        yield threads
 
 
 @pytest.fixture
