@@ -31,7 +31,7 @@ def caller(request: HttpRequest) -> User:
         return _known_by_password(request, given)
     if not isinstance(request.user, User):
         change = "Sign in at the page, or send a name and a password: curl --user NAME:PASSWORD."
-        raise _unknown(request, "Nobody is signed in.", change)
+        raise _unknown(request, "Nobody is signed in.", change=change)
     if request.method not in SAFE:
         _refuse_forged_session(request)
     return request.user
@@ -53,7 +53,7 @@ def _known_by_password(request: HttpRequest, given: str) -> User:
     user = authenticate(request, username=name, password=password) if "\0" not in name else None
     if not isinstance(user, User):
         change = "Check both; manage.py changepassword sets a new password."
-        raise _unknown(request, "The name or the password is wrong.", change)
+        raise _unknown(request, "The name or the password is wrong.", change=change)
     return user
 
 
@@ -67,7 +67,7 @@ def _name_and_password(request: HttpRequest, given: str) -> tuple[str, str]:
             raise ValueError("no colon")
     except (ValueError, binascii.Error):
         change = 'Send "Basic " and the base64 of NAME:PASSWORD in UTF-8; curl --user does.'
-        raise _unknown(request, "The Authorization header is not HTTP Basic.", change) from None
+        raise _unknown(request, "The Authorization header is not HTTP Basic.", change=change) from None
     return name, password
 
 
@@ -84,7 +84,7 @@ def _refuse_forged_session(request: HttpRequest) -> None:
         raise Refused(403, "The CSRF token is missing or wrong.", change)
 
 
-def _unknown(request: HttpRequest, error: str, change: str) -> Refused:
+def _unknown(request: HttpRequest, error: str, *, change: str) -> Refused:
     browser = any(request.headers.get(header) for header in BROWSERS_SEND)
     challenge = 'Session realm="sign in at /login/"' if browser else 'Basic realm="Quotes and Likes", charset="UTF-8"'
     return Refused(401, error, change, headers={"WWW-Authenticate": challenge})

@@ -39,7 +39,7 @@ def page_of[Row: Model](request: HttpRequest, rows: QuerySet[Row]) -> Page[Row]:
 
 
 def paged_answer[Row: Model](
-    request: HttpRequest, rows: QuerySet[Row], show: Callable[[Row], dict[str, Any]]
+    request: HttpRequest, rows: QuerySet[Row], *, show: Callable[[Row], dict[str, Any]]
 ) -> HttpResponse:
     """The asked page as JSON: `count` of all, `page`, `pages`, `size`, and `results` as `show` gives them."""
     page = page_of(request, rows)

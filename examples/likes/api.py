@@ -22,7 +22,7 @@ FORM = "application/x-www-form-urlencoded"
 
 def list_copies(request: HttpRequest) -> HttpResponse:
     """All copies, newest first, in pages."""
-    return paged_answer(request, KnownQuote.objects.all(), _shown)
+    return paged_answer(request, KnownQuote.objects.all(), show=_shown)
 
 
 def show_copy(request: HttpRequest, quote_id: int) -> HttpResponse:
@@ -48,7 +48,7 @@ def like_quote(request: HttpRequest, quote_id: int) -> HttpResponse:
 def list_likes(request: HttpRequest) -> HttpResponse:
     """Who liked what, newest first, for staff."""
     staff(request)
-    return paged_answer(request, Like.objects.select_related("user"), _shown_like)
+    return paged_answer(request, Like.objects.select_related("user"), show=_shown_like)
 
 
 copies = endpoint(GET=list_copies, reason=COPIES)

@@ -1,6 +1,6 @@
 """Quotes in the admin. Its changes publish their events like any other."""
 
-from typing import Any
+from typing import Any, override
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
@@ -44,6 +44,7 @@ class QuoteAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # it takes no argu
     readonly_fields = ["like_count", "created_at", "updated_at"]
     search_fields = ["title"]
 
+    @override
     def save_model(self, request: HttpRequest, obj: Quote, form: Any, change: bool) -> None:
         """Save through the changes that publish."""
         saved = change_quote(obj.pk, obj.title) if change else add_quote(obj.title)

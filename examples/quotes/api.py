@@ -28,7 +28,7 @@ class QuoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def list_quotes(request: HttpRequest) -> HttpResponse:
     """All quotes, newest first, in pages."""
-    return paged_answer(request, Quote.objects.all(), _shown)
+    return paged_answer(request, Quote.objects.all(), show=_shown)
 
 
 def create_quote(request: HttpRequest) -> HttpResponse:
@@ -77,7 +77,7 @@ def delete_quote(request: HttpRequest, quote_id: int) -> HttpResponse:
 def list_users(request: HttpRequest) -> HttpResponse:
     """All users, for staff."""
     staff(request)
-    return paged_answer(request, User.objects.order_by("pk"), _shown_user)
+    return paged_answer(request, User.objects.order_by("pk"), show=_shown_user)
 
 
 def show_user(request: HttpRequest, user_id: int) -> HttpResponse:

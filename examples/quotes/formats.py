@@ -69,7 +69,7 @@ def recognised(path: Path) -> str:
 def _json_lines(lines: Iterable[Line]) -> Iterator[Piece]:
     for line in lines:
         if line.text is None or line.text.strip():
-            yield _piece(line.number, line.bytes, partial(_title_in_json, line))
+            yield _piece(line.number, line.bytes, title=partial(_title_in_json, line))
 
 
 def _fortunes(lines: Iterable[Line]) -> Iterator[Piece]:
@@ -78,7 +78,7 @@ def _fortunes(lines: Iterable[Line]) -> Iterator[Piece]:
     for line in lines:
         size += line.bytes
         if line.text == "%":
-            yield from _fortune(first, size, None if too_long else held)
+            yield from _fortune(first, size, lines=None if too_long else held)
             first, size, held, too_long = line.number + 1, 0, [], False
         else:
             too_long = too_long or line.text is None or size > LONGEST
@@ -86,17 +86,17 @@ def _fortunes(lines: Iterable[Line]) -> Iterator[Piece]:
                 held.clear()
             else:
                 held.append(line.text or "")
-    yield from _fortune(first, size, None if too_long else held)
+    yield from _fortune(first, size, lines=None if too_long else held)
 
 
-def _fortune(first: int, size: int, lines: list[str] | None) -> Iterator[Piece]:
+def _fortune(first: int, size: int, *, lines: list[str] | None) -> Iterator[Piece]:
     """The text between two `%`, if there is any."""
     if lines is None:
         yield Piece(first, size, fault=f"it is longer than {LONGEST:,} bytes")
         return
     text = _as_printed("\n".join(lines)).expandtabs()
     if text.strip():
-        yield _piece(first, size, partial(_without_margin, text))
+        yield _piece(first, size, title=partial(_without_margin, text))
     elif size > 2:  # more than the `%` itself: an empty fortune says nothing, and is no fault either
         yield Piece(first, size)
 
@@ -126,7 +126,7 @@ def _table(lines: Iterable[Line]) -> Iterator[Piece]:
             continue
         if row:
             columns = dict(zip(header, row, strict=False))
-            yield _piece(first, sizes.taken(), partial(_title_in_row, columns))
+            yield _piece(first, sizes.taken(), title=partial(_title_in_row, columns))
 
 
 class _Sizes:
@@ -173,7 +173,7 @@ def _without_margin(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip("\n").split("\n"))
 
 
-def _piece(line: int, bytes: int, title: Callable[[], str]) -> Piece:
+def _piece(line: int, bytes: int, *, title: Callable[[], str]) -> Piece:
     try:
         return Piece(line, bytes, title=cleaned(title()))
     except UnusableText as error:

@@ -56,9 +56,10 @@ async def live(request: HttpRequest) -> HttpResponseBase:
         return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
     if not isinstance(request, ASGIRequest):
         return HttpResponse(status=204)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    watch = Watch.of(request)
-    return StreamingHttpResponse(stream(watch), content_type="text/event-stream", headers=headers)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Content-Type": "text/event-stream"}
+    if request.method == "HEAD":
+        return HttpResponse(headers=headers)
+    return StreamingHttpResponse(stream(Watch.of(request)), headers=headers)
 
 
 @dataclass(slots=True)

@@ -241,3 +241,9 @@ def test_without_asgi_a_reader_is_told_not_to_come_back(client):
 
 async def test_the_stream_is_only_read():
     assert (await AsyncClient().post("/live/")).status_code == 405
+
+
+async def test_who_asks_for_the_head_alone_gets_an_end():
+    answer = await AsyncClient().head("/live/")
+
+    assert (answer.status_code, answer["Content-Type"], answer.streaming) == (200, "text/event-stream", False)
