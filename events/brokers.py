@@ -20,8 +20,10 @@ from events.core.registry import Group, registry
 from events.core.supervisor import Loop
 from events.development import embedded_use
 from events.embedded.client import Hold, aheld_open
+from events.embedded.room import BrokerRoom
 from events.kafka.connection import Connection
 from events.kafka.consumer import KafkaConsumer
+from events.kafka.positions import Positions
 from events.kafka.producer import KafkaProducer
 
 log = logging.getLogger("events.worker")
@@ -70,6 +72,12 @@ class Brokers:
         prefix = config().PREFIX
         topics = [prefix + topic for topic in group.topics]
         return KafkaConsumer(self.connection(), prefix + group.name, topics, client_id=_client_id(group.name))
+
+    def room(self) -> BrokerRoom | None:
+        """What keeps a relay from outrunning the consumers. None for a real Kafka, which keeps what it is given."""
+        if (hold := self.hold) is None:
+            return None
+        return BrokerRoom(hold.topics, lambda: hold.groups, open_positions=lambda: Positions(self.connection()))
 
     def until_replaced(self, make: Callable[[], Loop]) -> Loop:
         """A loop that fails when the broker is replaced; who supervises it builds a new one."""

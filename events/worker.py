@@ -23,11 +23,10 @@ from events.core.errors import BrokerUnavailable, EmbeddedBrokerRefused
 from events.core.outcome import Again, Done, Handle, Outcome
 from events.core.registry import Group
 from events.core.retry import RetryPolicy
-from events.core.supervisor import Loop, supervise
+from events.core.supervisor import supervise
 from events.database import DatabaseThreads, Thread, database_threads
-from events.embedded_room import EmbeddedRoom, InRoom
 from events.handling import Handling
-from events.relay import Relay, RelayOptions, Room
+from events.relay import Relay, RelayOptions
 from events.sending import sending as sender_open
 from lifespan import Resource, Run
 
@@ -98,10 +97,7 @@ async def relay_once() -> int:
     Raises `BrokerUnavailable` when Kafka is away, `LeaseLost` while another relay is at work.
     """
     async with brokers_of(asyncio.current_task(), Role(relays=True)) as brokers, _relay_thread() as thread:
-        if not brokers.hold:
-            return await _relay(brokers, thread).run_once()
-        async with EmbeddedRoom(brokers) as room:
-            return await _relay(brokers, thread, room=room).run_once()
+        return await _relay(brokers, thread).run_once()
 
 
 @asynccontextmanager
@@ -113,7 +109,7 @@ async def _sending(run: Run, role: Role) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _relaying(run: Run, role: Role) -> AsyncIterator[None]:
     async with brokers_of(run, role) as brokers, _relay_thread() as thread, asyncio.TaskGroup() as tasks:
-        make = partial(brokers.until_replaced, partial(_relay_loop, brokers, thread))
+        make = partial(brokers.until_replaced, partial(_relay, brokers, thread))
         tasks.create_task(supervise("The relay", make, stop=run.draining), name="relay")
         yield
         await run.draining.wait()
@@ -143,15 +139,9 @@ async def _handles(names: Iterable[str]) -> AsyncIterator[Sequence[tuple[Group, 
         yield handles
 
 
-def _relay_loop(brokers: Brokers, thread: Thread) -> Loop:
-    if not brokers.hold:
-        return _relay(brokers, thread)
-    room = EmbeddedRoom(brokers)
-    return InRoom(_relay(brokers, thread, room=room), room)
-
-
-def _relay(brokers: Brokers, thread: Thread, *, room: Room | None = None) -> Relay:
-    return Relay(partial(brokers.producer, "relay"), thread, options=RelayOptions.of(config()), room=room)
+def _relay(brokers: Brokers, thread: Thread) -> Relay:
+    make_producer = partial(brokers.producer, "relay")
+    return Relay(make_producer, thread, options=RelayOptions.of(config()), room=brokers.room())
 
 
 @asynccontextmanager
