@@ -40,7 +40,7 @@ CONSUMER: Mapping[str, Any] = {
 }
 
 # The embedded broker parks an empty fetch for its whole wait, and a rebalance on it takes session - 1 s.
-EMBEDDED: Mapping[str, Any] = {"fetch_max_wait_ms": 20, "session_timeout_ms": 6_000}
+EMBEDDED: Mapping[str, Any] = {"fetch_max_wait_ms": 20, "session_timeout_ms": 3_000}
 
 ADMIN: Mapping[str, Any] = {"request_timeout_ms": 10_000}
 

@@ -51,7 +51,7 @@ def test_the_embedded_broker_has_its_own_defaults_and_the_user_wins():
     embedded = Connection("x:1", embedded=True).consumer_arguments("g")
     given = Connection("x:1", consumer={"fetch_max_wait_ms": 7}, embedded=True).consumer_arguments("g")
 
-    assert (embedded["fetch_max_wait_ms"], embedded["session_timeout_ms"]) == (20, 6000)
+    assert (embedded["fetch_max_wait_ms"], embedded["session_timeout_ms"]) == (20, 3000)
     assert given["fetch_max_wait_ms"] == 7
 
 
