@@ -126,5 +126,6 @@ LOGGING = {
     "formatters": {"plain": {"format": "{levelname:8} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"events": {"level": "INFO"}, "lifespan": {"level": "INFO"}},
+    # Naming "django" takes its own console handler away: one line each, not two.
+    "loggers": {"django": {"level": "WARNING"}, "events": {"level": "INFO"}, "lifespan": {"level": "INFO"}},
 }
