@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 
 import pytest
 
@@ -12,6 +13,11 @@ pytest_plugins = ["tests.servers", "tests.databases"]
 for name in [*os.environ]:
     if re.match(r"(DATABASE_URL|PORT|EVENTS_.*|DJANGO_(?!SETTINGS_MODULE).*)$", name):
         del os.environ[name]
+
+
+# In the background of a shell Ctrl-C is ignored, and what we start would inherit that: tests that send it would hang.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
