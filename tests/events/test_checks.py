@@ -15,8 +15,14 @@ def ids(messages):
     return [message.id.removeprefix("kafka_events.") for message in messages]
 
 
+@pytest.fixture
+def undeclared(monkeypatch):
+    """Event classes of tests stay unknown to the default registry, whose check would find them."""
+    monkeypatch.setattr(event, "declared", [])
+
+
 @pytest.mark.django_db  # Django's own check of a JSONField asks SQLite
-def test_the_settings_of_the_tests_pass_and_django_knows_the_checks(settings):
+def test_the_settings_of_the_tests_pass_and_django_knows_the_checks(settings, undeclared):
     assert [one for one in run_checks() if one.id.startswith("kafka_events")] == []
     settings.EVENTS = {"GRUOP": "x"}
     assert "kafka_events.E001" in [one.id for one in run_checks()]
@@ -30,12 +36,6 @@ def test_a_malformed_setting_is_named_with_the_nearest_key(settings):
     assert ids(messages) == ["E001", "E001"]
     assert "GROUP" in messages[0].msg
     assert check_deploy() == []
-
-
-@pytest.fixture
-def undeclared(monkeypatch):
-    """Event classes of the test stay unknown to the default registry, whose check would find them."""
-    monkeypatch.setattr(event, "declared", [])
 
 
 def test_two_classes_of_one_topic_and_type_are_an_error(undeclared):
