@@ -15,14 +15,14 @@ def ids(messages):
     return [message.id.removeprefix("kafka_events.") for message in messages]
 
 
-@pytest.fixture
-def undeclared(monkeypatch):
+@pytest.fixture(autouse=True)
+def _undeclared(monkeypatch):
     """Event classes of tests stay unknown to the default registry, whose check would find them."""
     monkeypatch.setattr(event, "declared", [])
 
 
 @pytest.mark.django_db  # Django's own check of a JSONField asks SQLite
-def test_the_settings_of_the_tests_pass_and_django_knows_the_checks(settings, undeclared):
+def test_the_settings_of_the_tests_pass_and_django_knows_the_checks(settings):
     assert [one for one in run_checks() if one.id.startswith("kafka_events")] == []
     settings.EVENTS = {"GRUOP": "x"}
     assert "kafka_events.E001" in [one.id for one in run_checks()]
@@ -38,7 +38,7 @@ def test_a_malformed_setting_is_named_with_the_nearest_key(settings):
     assert check_deploy() == []
 
 
-def test_two_classes_of_one_topic_and_type_are_an_error(undeclared):
+def test_two_classes_of_one_topic_and_type_are_an_error():
     class First(Event, topic="checked", type="same"):
         pass
 
@@ -52,7 +52,7 @@ def test_two_classes_of_one_topic_and_type_are_an_error(undeclared):
     assert ids(_events(Registry(event_classes=[First, Elsewhere]))) == []
 
 
-def test_a_subscriber_without_a_group_needs_the_default_one(undeclared):
+def test_a_subscriber_without_a_group_needs_the_default_one():
     registry = Registry()
 
     class First(Event, topic="checked"):
