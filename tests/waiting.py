@@ -4,31 +4,22 @@ import asyncio
 import time
 
 POLL_S = 0.01
+TIMEOUT_S = 10.0  # room for a machine that runs other tests too; what comes soon is not waited for any longer
 
 
-def wait_until(condition, timeout_s=5.0):
-    """Poll until `condition()` is true and return its value; fail after `timeout_s` seconds."""
-    deadline = time.monotonic() + timeout_s
+async def until(condition, timeout=TIMEOUT_S):
+    """Poll until `condition()` is true and return its value; fail after `timeout` seconds. The loop goes on."""
+    deadline = time.monotonic() + timeout
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {condition}"
-        time.sleep(POLL_S)
-    return value
-
-
-async def await_until(condition, timeout_s=5.0):
-    """The same inside an event loop, which goes on running."""
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {condition}"
+        assert time.monotonic() < deadline, f"not within {timeout} s: {condition}"
         await asyncio.sleep(POLL_S)
     return value
 
 
-async def until(condition, timeout=10.0):
-    """`await_until` with room for a machine that runs other tests too."""
-    return await await_until(condition, timeout)
-
-
-def until_sync(condition, timeout=10.0):
-    """`wait_until` with room for a machine that runs other tests too."""
-    return wait_until(condition, timeout)
+def until_sync(condition, timeout=TIMEOUT_S):
+    """The same without an event loop."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout} s: {condition}"
+        time.sleep(POLL_S)
+    return value

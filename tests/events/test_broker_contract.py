@@ -11,7 +11,7 @@ import pytest
 from events.core.broker import OutgoingRecord, Partition, Place
 from events.core.errors import RecordRefused
 from tests.broker_under_test import InMemory, OnKafka
-from tests.waiting import await_until
+from tests.waiting import until
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -230,7 +230,7 @@ async def test_a_second_member_gets_a_share_after_the_first_gave_up_and_committe
 
     async with first.fetching():
         second = await readers()
-        await await_until(lambda: len(first.owned) == len(second.owned) == 2, 30)
+        await until(lambda: len(first.owned) == len(second.owned) == 2, 30)
         await send(*((f"key {number}", number + 40) for number in range(40)))
         await second.fetch_until(lambda: len(first.read) + len(second.read) >= 80)
 
@@ -245,12 +245,12 @@ async def test_nobody_is_assigned_before_everybody_gave_up(readers):
     first.may_give_up.clear()
     async with first.fetching():
         joining = asyncio.create_task(readers())
-        await await_until(lambda: "give_up" in first.events, 30)
+        await until(lambda: "give_up" in first.events, 30)
 
         joined_early, _ = await asyncio.wait((joining,), timeout=0.2)
         first.may_give_up.set()
         second = await joining
-        await await_until(lambda: first.owned and second.owned, 30)
+        await until(lambda: first.owned and second.owned, 30)
 
     assert not joined_early
 
@@ -259,10 +259,10 @@ async def test_the_partitions_of_a_member_that_left_go_to_the_others(readers):
     first = await readers()
     async with first.fetching():
         second = await readers()
-        await await_until(lambda: len(first.owned) == 2, 30)
+        await until(lambda: len(first.owned) == 2, 30)
 
         await second.consumer.stop()
-        await await_until(lambda: len(first.owned) == 4, 30)
+        await until(lambda: len(first.owned) == 4, 30)
 
 
 async def test_a_commit_of_what_is_not_assigned_is_refused(readers):

@@ -9,7 +9,7 @@ from django.db import Error
 from events import lease
 from events.core.errors import LeaseLost
 from events.lease import HeldLease, holder
-from tests.waiting import await_until
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def test_it_goes_to_the_other_when_it_has_ended(database_thread, other):
     await dead.take()
 
     assert not await other.take()
-    await await_until(lambda: not dead.left_s)
+    await until(lambda: not dead.left_s)
     await asyncio.wait_for(other.hold_at_last(), 5)
 
     assert not dead.left_s
@@ -115,7 +115,7 @@ async def test_work_is_cancelled_in_time_when_the_database_hangs(database_thread
         await short.during(asyncio.sleep(60))
 
     hangs.set()
-    await await_until(database_thread.last.done)
+    await until(database_thread.last.done)
 
 
 async def _wait_for(future):

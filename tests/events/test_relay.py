@@ -17,7 +17,7 @@ from events.publishing import publish
 from events.relay import Relay, RelayOptions
 from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all, rows
 from tests.producers import FakeKafka
-from tests.waiting import await_until, wait_until
+from tests.waiting import until, until_sync
 
 
 @pytest.fixture
@@ -79,9 +79,9 @@ async def test_a_running_relay_is_nudged_by_the_commit(outbox_database, database
     patient = RelayOptions(interval_s=60, lease_s=180)
 
     async with Running(Relay(kafka.make_producer, database_thread, options=patient)) as relay:
-        await await_until(lambda: relay.leads)
+        await until(lambda: relay.leads)
         await other_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
-        await await_until(lambda: kafka.records)
+        await until(lambda: kafka.records)
 
     assert numbers(kafka) == [1]
 
@@ -117,10 +117,10 @@ async def test_an_outage_of_kafka_is_two_log_lines_and_loses_nothing(
     await database_thread.run(publish_all, outbox_database, *[Counted(key="a", number=n) for n in range(3)])
 
     async with Running(relay):
-        await await_until(lambda: kafka.starts >= 5)
+        await until(lambda: kafka.starts >= 5)
         waits = relay.outage.why
         kafka.away = False
-        await await_until(lambda: len(kafka.records) == 3 and not relay.outage.why)
+        await until(lambda: len(kafka.records) == 3 and not relay.outage.why)
 
     assert waits == "nobody answers"
     assert numbers(kafka) == [0, 1, 2]
@@ -135,9 +135,9 @@ async def test_kafka_gone_in_the_middle_of_a_batch_sends_the_rest_later(outbox_d
     kafka.away_after = 2
 
     async with Running(relay):
-        await await_until(lambda: relay.outage.why)
+        await until(lambda: relay.outage.why)
         kafka.away_after, kafka.away = None, False
-        await await_until(lambda: len(set(numbers(kafka))) == 4)
+        await until(lambda: len(set(numbers(kafka))) == 4)
 
     assert numbers(kafka) == [0, 1, 2, 3]
 
@@ -153,9 +153,9 @@ async def test_an_outage_of_the_database_is_waited_out(outbox_database, database
     with monkeypatch.context() as patched:
         patched.setattr(outbox, "oldest", fails)
         async with Running(relay):
-            await await_until(lambda: len(tries) >= 3)
+            await until(lambda: len(tries) >= 3)
             patched.undo()
-            await await_until(lambda: kafka.records)
+            await until(lambda: kafka.records)
 
     assert numbers(kafka) == [1]
 
@@ -185,10 +185,10 @@ async def test_it_waits_for_room_and_says_what_it_sent(outbox_database, database
     await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
 
     async with Running(Relay(kafka.make_producer, database_thread, options=QUICK, room=room)) as relay:
-        await await_until(lambda: relay.leads)
+        await until(lambda: relay.leads)
         assert kafka.records == []
         room.bytes = 1000
-        await await_until(lambda: room.told)
+        await until(lambda: room.told)
 
     [(place, size)] = room.told
     assert place.topic == "relay-counted"
@@ -205,7 +205,7 @@ async def test_it_prunes_the_inbox_in_chunks_until_nothing_old_is_left(
     patient = RelayOptions(interval_s=60, lease_s=180, inbox_days=5)
 
     def ages():
-        return wait_until(lambda: (left := HandledEvent.objects.using(outbox_database).count()) <= 5 and left)
+        return until_sync(lambda: (left := HandledEvent.objects.using(outbox_database).count()) <= 5 and left)
 
     async with Running(Relay(kafka.make_producer, database_thread, options=patient)):
         left = await other_thread.run(ages)
@@ -227,9 +227,9 @@ async def test_a_postgres_that_cuts_its_connection_costs_nothing(
             return cursor.rowcount
 
     async with Running(relay):
-        await await_until(lambda: relay.leads)
+        await until(lambda: relay.leads)
         assert await other_thread.run(cut) >= 1
         await other_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
-        await await_until(lambda: kafka.records)
+        await until(lambda: kafka.records)
 
     assert numbers(kafka) == [1]

@@ -10,7 +10,7 @@ from events.models import Lease
 from events.relay import Relay, RelayOptions
 from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all, rows
 from tests.producers import FakeKafka
-from tests.waiting import await_until, wait_until
+from tests.waiting import until, until_sync
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def relay(kafka, database_thread):
 
 async def test_once_says_that_another_relay_is_at_work(outbox_database, database_thread, other_thread, kafka, relay):
     async with Running(Relay(FakeKafka().make_producer, other_thread, options=QUICK)) as other:
-        await await_until(lambda: other.leads)
+        await until(lambda: other.leads)
 
         with pytest.raises(LeaseLost, match="Another relay is at work"):
             await relay.run_once()
@@ -39,11 +39,11 @@ async def test_a_second_relay_waits_and_starts_when_the_first_stops(
     second = Relay(kafka.make_producer, other_thread, options=slow)
 
     async with Running(second), Running(first):
-        await await_until(lambda: first.leads or second.leads)
+        await until(lambda: first.leads or second.leads)
         leader, waiter = (first, second) if first.leads else (second, first)
         assert not waiter.leads
         leader.stop()
-        await await_until(lambda: waiter.leads)
+        await until(lambda: waiter.leads)
 
     assert not leader.leads
 
@@ -55,7 +55,7 @@ async def test_a_relay_that_died_is_replaced_when_its_lease_ends(outbox_database
 
     async with Running(Relay(kafka.make_producer, database_thread, options=QUICK)) as relay:
         assert not relay.leads
-        await await_until(lambda: kafka.records)
+        await until(lambda: kafka.records)
         assert not dead.leads
 
 
@@ -64,13 +64,13 @@ async def test_the_lease_is_kept_while_kafka_is_slow(outbox_database, database_t
     await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
 
     def renewed(times):
-        return wait_until(lambda: Lease.objects.using(outbox_database).get().token >= times)
+        return until_sync(lambda: Lease.objects.using(outbox_database).get().token >= times)
 
     async with Running(relay):
         await asyncio.wait_for(kafka.reached.wait(), 5)
         await other_thread.run(renewed, 6)  # five thirds of a lease
         kafka.hold.set()
-        await await_until(lambda: relay.sent == 1)
+        await until(lambda: relay.sent == 1)
 
     assert numbers(kafka) == [1]
 
@@ -87,7 +87,7 @@ async def test_a_relay_that_loses_its_lease_drops_its_batch_and_its_producer(
     async with Running(relay):
         await asyncio.wait_for(kafka.reached.wait(), 5)
         await other_thread.run(steal)
-        await await_until(lambda: not kafka.producers)
+        await until(lambda: not kafka.producers)
 
     assert kafka.records == []
     assert len(await database_thread.run(rows, outbox_database)) == 1

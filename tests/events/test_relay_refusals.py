@@ -8,7 +8,7 @@ from events import Event, outbox
 from events.relay import Relay
 from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all, refusing, rows
 from tests.producers import FakeKafka
-from tests.waiting import await_until
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ async def test_a_refused_row_goes_in_its_order_once_kafka_takes_it(outbox_databa
     await database_thread.run(publish_all, outbox_database, *[Counted(key="a", number=n) for n in range(3)])
 
     async with Running(relay):
-        await await_until(lambda: kafka.starts >= 2)
+        await until(lambda: kafka.starts >= 2)
         kafka.refuses = lambda record: False
-        await await_until(lambda: len(kafka.records) == 3)
+        await until(lambda: len(kafka.records) == 3)
 
     assert numbers(kafka) == [0, 1, 2]
 

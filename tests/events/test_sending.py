@@ -16,7 +16,7 @@ from events.core.errors import BrokerUnavailable, InvalidEvent, NotStarted, Reco
 from events.publishing import aatomic, asend, asend_many, send, send_many
 from events.sending import DualWrite, sending
 from tests.producers import FakeKafka
-from tests.waiting import await_until
+from tests.waiting import until
 
 
 class Sent(Event, topic="sending-tests", key="key"):
@@ -55,7 +55,7 @@ async def test_who_sends_at_the_same_time_shares_a_batch_and_gets_its_own_place(
     first = asyncio.create_task(asend(Sent(key="first")))
     await kafka.reached.wait()
     others = [asyncio.create_task(asend(Sent(key="other", number=number))) for number in range(50)]
-    await await_until(lambda: len(sender._waiting) == 50)
+    await until(lambda: len(sender._waiting) == 50)
 
     kafka.hold.set()
     places = await asyncio.gather(first, *others)
@@ -122,7 +122,7 @@ async def test_a_refused_event_fails_alone_and_the_next_has_a_new_producer(kafka
     first = asyncio.create_task(asend(Sent(key="first")))
     await kafka.reached.wait()
     together = [asyncio.create_task(asend(Sent(key=key))) for key in ("a", "large", "large", "b")]
-    await await_until(lambda: len(sender._waiting) == 4)
+    await until(lambda: len(sender._waiting) == 4)
 
     kafka.hold.set()
     results = await asyncio.gather(first, *together, return_exceptions=True)
@@ -150,7 +150,7 @@ async def test_it_waits_no_longer_than_the_settings_say(kafka, sender, settings)
         await asyncio.to_thread(send, Sent(key="waited behind it"))
 
     kafka.hold.set()
-    await await_until(lambda: kafka.producers[0].state == "open")
+    await until(lambda: kafka.producers[0].state == "open")
     assert len(kafka.records) == 1  # nobody waits for the second one: it is not sent
 
 
@@ -160,7 +160,7 @@ async def test_closing_finishes_what_is_under_way_and_refuses_the_rest(kafka):
         under_way = asyncio.create_task(asend(Sent(key="under way")))
         await kafka.reached.wait()
         waiting = asyncio.create_task(asend(Sent(key="waiting")))
-        await await_until(lambda: len(sender._waiting) == 1)
+        await until(lambda: len(sender._waiting) == 1)
         asyncio.get_running_loop().call_soon(kafka.hold.set)
 
     assert await under_way

@@ -7,7 +7,7 @@ import pytest
 from events.core import commits as commits_module
 from events.core.errors import BrokerUnavailable
 from tests.events.core.consuming import Fleet
-from tests.waiting import await_until
+from tests.waiting import until
 
 
 async def test_a_refused_commit_is_said_again():
@@ -16,7 +16,7 @@ async def test_a_refused_commit_is_said_again():
     fleet.send(3)
 
     async with fleet.running():
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     assert fleet.committed() == 3
 
@@ -35,7 +35,7 @@ async def test_a_commit_that_fails_is_said_again(error):
     fleet.consumers[0].commit = commit
     fleet.send(3)
     running = asyncio.create_task(engine.run())
-    await await_until(fleet.all_committed)
+    await until(fleet.all_committed)
 
     engine.stop()
     await running
@@ -56,7 +56,7 @@ async def test_handling_goes_on_while_a_commit_blocks_and_the_stop_does_not_wait
     running = asyncio.create_task(engine.run())
     await asked.wait()
     fleet.send(2)
-    await await_until(lambda: len(fleet.diary.handled) == 3)
+    await until(lambda: len(fleet.diary.handled) == 3)
 
     engine.stop()
     await asyncio.wait_for(running, 5)

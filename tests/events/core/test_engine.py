@@ -10,7 +10,7 @@ from events.core import lanes as lanes_module
 from events.core.errors import BrokerUnavailable, MembershipLost
 from events.core.outcome import DONE, Again
 from tests.events.core.consuming import QUICK, ZERO, Fleet, Gate, answering
-from tests.waiting import await_until
+from tests.waiting import until
 
 
 async def test_everything_is_handled_in_order_and_committed():
@@ -18,7 +18,7 @@ async def test_everything_is_handled_in_order_and_committed():
     fleet.send(300)
 
     async with fleet.running() as engine:
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     assert fleet.diary.offsets() == list(range(300))
     assert engine.facts.handled == 300
@@ -29,10 +29,10 @@ async def test_records_that_arrive_later_are_handled_too():
     fleet = Fleet()
 
     async with fleet.running():
-        await await_until(lambda: fleet.group.generation)
+        await until(lambda: fleet.group.generation)
         for count in (1, 2, 3):
             fleet.send(count)
-            await await_until(fleet.all_committed)
+            await until(fleet.all_committed)
 
     assert fleet.diary.offsets() == list(range(6))
 
@@ -45,7 +45,7 @@ async def test_gaps_do_not_hold_the_position_back():
     fleet.broker.skip(ZERO, 5)
 
     async with fleet.running():
-        await await_until(lambda: fleet.committed() == 14)
+        await until(lambda: fleet.committed() == 14)
 
     assert fleet.diary.offsets() == [0, 1, 2, 7, 8]
 
@@ -55,10 +55,10 @@ async def test_stop_waits_for_what_runs_and_starts_nothing_new():
     fleet.send(5)
     engine = fleet.engine(gate)
     running = asyncio.create_task(engine.run())
-    await await_until(lambda: gate.entered)
+    await until(lambda: gate.entered)
 
     engine.stop()
-    await await_until(lambda: engine.facts.state == "draining")
+    await until(lambda: engine.facts.state == "draining")
     gate.open.set()
     await running
 
@@ -71,7 +71,7 @@ async def test_stop_starts_nothing_that_waited_for_another_call():
     fleet.send(2, partition_of=lambda number: number % 2)
 
     async with fleet.running(gate, replace(QUICK, concurrency=1)) as engine:
-        await await_until(lambda: gate.entered and all(tracker.open for tracker in engine._trackers.values()))
+        await until(lambda: gate.entered and all(tracker.open for tracker in engine._trackers.values()))
         engine.stop()
         gate.open.set()
 
@@ -83,7 +83,7 @@ async def test_stop_does_not_wait_for_a_retry():
     fleet.send(5)
 
     async with fleet.running(answering(DONE, Again(3600))):
-        await await_until(lambda: len(fleet.diary.calls) == 2)
+        await until(lambda: len(fleet.diary.calls) == 2)
 
     assert fleet.committed() == 1
 
@@ -96,7 +96,7 @@ async def test_stop_gives_up_on_what_does_not_end_and_commits_the_rest():
         return await gate(records) if records[0].partition == 0 else [DONE]
 
     async with fleet.running(handle, replace(QUICK, drain_s=0.02)):
-        await await_until(lambda: gate.entered and len(fleet.diary.offsets(1)) == 3)
+        await until(lambda: gate.entered and len(fleet.diary.offsets(1)) == 3)
 
     assert fleet.committed(1) == 3
     assert not fleet.committed()
@@ -115,11 +115,11 @@ async def test_a_call_that_refuses_to_be_cancelled_does_not_hold_the_stop(monkey
             return await gate(records)
 
     async with fleet.running(stubborn, replace(QUICK, drain_s=0.01)):
-        await await_until(lambda: gate.entered)
+        await until(lambda: gate.entered)
 
     assert fleet.diary.running == {0: 1}
     gate.open.set()
-    await await_until(lambda: fleet.diary.running == {0: 0})
+    await until(lambda: fleet.diary.running == {0: 0})
 
 
 async def test_stop_before_run_starts_and_ends_it():
@@ -139,7 +139,7 @@ async def test_cancelling_commits_nothing_and_leaves_the_group():
     fleet.send(3)
     engine = fleet.engine(gate, replace(QUICK, commit_interval_s=3600))
     running = asyncio.create_task(engine.run())
-    await await_until(lambda: gate.entered)
+    await until(lambda: gate.entered)
 
     running.cancel()
     await asyncio.wait((running,))
@@ -166,7 +166,7 @@ async def test_an_error_out_of_fetch_is_raised_and_nothing_is_committed():
     fleet.send(3)
     engine = fleet.engine(options=replace(QUICK, commit_interval_s=3600))
     running = asyncio.create_task(engine.run())
-    await await_until(lambda: len(fleet.diary.handled) == 3)
+    await until(lambda: len(fleet.diary.handled) == 3)
 
     fleet.consumers[0].fail_fetch()
     with pytest.raises(MembershipLost):
@@ -182,10 +182,10 @@ async def test_after_an_error_running_calls_may_end():
     fleet.send(3)
     engine = fleet.engine(gate)
     running = asyncio.create_task(engine.run())
-    await await_until(lambda: gate.entered)
+    await until(lambda: gate.entered)
 
     fleet.consumers[0].fail_fetch()
-    await await_until(lambda: fleet.group.members == [])
+    await until(lambda: fleet.group.members == [])
     gate.open.set()
     with pytest.raises(MembershipLost):
         await running
@@ -209,7 +209,7 @@ async def test_an_error_while_it_drains_is_raised_too():
     fleet.consumers[0].fetch = fetch
     engine._stopping.is_set = lambda: False  # so that the fetch loop, which is waiting, asks once more
     running = asyncio.create_task(engine.run())
-    await await_until(lambda: gate.entered)
+    await until(lambda: gate.entered)
 
     engine.stop()
     await failed.wait()

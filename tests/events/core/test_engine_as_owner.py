@@ -10,7 +10,7 @@ from events.core.broker import Partition, Record
 from events.core.engine import Engine
 from events.core.outcome import Again
 from tests.events.core.consuming import QUICK, TOPIC, ZERO, Fleet, Gate, done
-from tests.waiting import await_until
+from tests.waiting import until
 
 
 class Idle:
@@ -44,7 +44,7 @@ async def idle():
     consumer = Idle()
     engine = Engine(consumer, done, QUICK)
     running = asyncio.create_task(engine.run())
-    await await_until(lambda: consumer.asked)
+    await until(lambda: consumer.asked)
     yield engine, consumer
     engine.stop()
     await running
@@ -52,11 +52,11 @@ async def idle():
 
 async def test_a_released_partition_is_drained_committed_and_dropped(idle):
     engine, consumer = idle
-    await await_until(lambda: consumer.asked[-1][0] == (ZERO,))
+    await until(lambda: consumer.asked[-1][0] == (ZERO,))
 
     engine.apply([ZERO], release=[ZERO])
     assert [claim.draining for claim in engine.report()] == [True]
-    await await_until(lambda: not engine.report())
+    await until(lambda: not engine.report())
 
     assert consumer.committed == {ZERO: 7}
 
@@ -85,7 +85,7 @@ async def test_without_a_partition_the_consumer_is_still_asked_but_not_all_the_t
 
     engine.apply([])
     consumer.asked.clear()
-    await await_until(lambda: len(consumer.asked) >= 3)
+    await until(lambda: len(consumer.asked) >= 3)
 
     assert consumer.asked[-1] == ((), 500)
 
@@ -102,9 +102,9 @@ async def test_a_partition_is_asked_for_again_from_half_empty_on():
 
     fleet.consumers[0].fetch = fetch
     running = asyncio.create_task(engine.run())
-    await await_until(lambda: gate.entered and asked[-1][0] == 0)
+    await until(lambda: gate.entered and asked[-1][0] == 0)
     gate.open.set()
-    await await_until(fleet.all_committed)
+    await until(fleet.all_committed)
     engine.stop()
     await running
 
@@ -121,7 +121,7 @@ async def test_records_of_a_partition_that_is_not_ours_are_dropped(idle):
         return left.pop() if left else {}
 
     consumer.fetch = fetch
-    await await_until(lambda: not left)
+    await until(lambda: not left)
 
     assert engine.facts.handled == 0
     assert [claim.partition for claim in engine.report()] == [ZERO]
@@ -132,14 +132,14 @@ async def test_a_membership_lost_while_it_gives_up_ends_the_giving_up():
     fleet.send(2)
 
     async with fleet.running(gate) as engine:
-        await await_until(lambda: gate.entered)
+        await until(lambda: gate.entered)
         fleet.group.rebalance()
-        await await_until(lambda: engine.report()[0].draining)
+        await until(lambda: engine.report()[0].draining)
         fleet.broker.kick(fleet.consumers[0])
-        await await_until(lambda: engine.facts.lost)
+        await until(lambda: engine.facts.lost)
         await asyncio.wait_for(fleet.group.settled(), 4)
         gate.open.set()
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     assert fleet.diary.offsets() == [0, 0, 1]
 
@@ -161,6 +161,6 @@ async def test_the_cheapest_to_give_up_is_reported_first():
         return await gate(records) if records[0].partition == 0 else [Again(3600)]
 
     async with fleet.running(handle) as engine:
-        await await_until(lambda: gate.entered and len(fleet.diary.calls) == 2)
+        await until(lambda: gate.entered and len(fleet.diary.calls) == 2)
         assert [claim.partition.number for claim in engine.report()] == [2, 1, 0]
         gate.open.set()

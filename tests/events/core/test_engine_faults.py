@@ -18,7 +18,7 @@ from events.core.errors import BrokerError
 from events.core.outcome import DONE, Again, Outage
 from events.core.supervisor import Supervisor, wait_unless
 from tests.events.core.consuming import GROUP, TOPIC, Diary, Fleet
-from tests.waiting import await_until
+from tests.waiting import until
 
 PARTITIONS, RECORDS = 3, 450
 OPTIONS = EngineOptions(batch=3, concurrency=2, buffer=20, commit_interval_s=0.003, drain_s=5.0)
@@ -124,7 +124,7 @@ async def test_nothing_is_lost_and_the_order_is_kept(seed):
         await members.fault()
         await asyncio.sleep(chance.random() / 100)
         check_commits(fleet, members)
-    await await_until(fleet.all_committed, 30)
+    await until(fleet.all_committed, 30)
     while members.members:
         await members.leave()
 
@@ -151,11 +151,11 @@ async def test_a_clean_join_and_leave_repeat_nothing():
         engine = fleet.engine(slow, OPTIONS, diary if not engines else Diary())
         engines.append((engine, asyncio.create_task(engine.run())))
         fleet.send(100, partition_of=lambda number: number % 4)
-        await await_until(lambda: len(diary.handled) > 20)
+        await until(lambda: len(diary.handled) > 20)
     engine, task = engines.pop()
     engine.stop()
     await task
-    await await_until(fleet.all_committed)
+    await until(fleet.all_committed)
     for engine, task in engines:
         engine.stop()
         with suppress(BrokerError):

@@ -8,7 +8,7 @@ import pytest
 from events.core import lanes as lanes_module
 from events.core.outcome import DONE, Again, Outage
 from tests.events.core.consuming import QUICK, ZERO, Diary, Fleet, Gate, answering
-from tests.waiting import await_until
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +23,9 @@ async def test_partitions_are_handled_side_by_side():
     fleet.send(6, partition_of=lambda number: number % 3)
 
     async with fleet.running(gate):
-        await await_until(lambda: gate.entered == 3)
+        await until(lambda: gate.entered == 3)
         gate.open.set()
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     assert fleet.diary.together == 3
 
@@ -35,9 +35,9 @@ async def test_at_most_so_many_calls_run_at_once():
     fleet.send(8, partition_of=lambda number: number % 4)
 
     async with fleet.running(gate, replace(QUICK, concurrency=2)):
-        await await_until(lambda: gate.entered == 2)
+        await until(lambda: gate.entered == 2)
         gate.open.set()
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     assert fleet.diary.together == 2
 
@@ -47,7 +47,7 @@ async def test_a_batch_is_the_leading_records_of_a_partition():
     fleet.send(25)
 
     async with fleet.running(options=replace(QUICK, batch=10)):
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     assert [len(call) for call in fleet.diary.calls] == [10, 10, 5]
 
@@ -57,7 +57,7 @@ async def test_again_hands_the_same_record_over_and_later_ones_wait():
     fleet.send(3)
 
     async with fleet.running(answering(DONE, Again(0.001), Again(0.0), DONE)) as engine:
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     assert fleet.diary.calls == [[(0, 0)], [(0, 1)], [(0, 1)], [(0, 1)], [(0, 2)]]
     assert engine.facts.again == 2
@@ -75,7 +75,7 @@ async def test_again_in_a_batch_hands_only_the_undone_ones_over_again():
         return outcomes
 
     async with fleet.running(handle, replace(QUICK, batch=3)):
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     assert fleet.diary.calls == [[(0, 0), (0, 1), (0, 2)], [(0, 1)]]
 
@@ -88,7 +88,7 @@ async def test_a_record_that_waits_holds_up_no_other_partition():
         return [Again(3600)] if records[0].partition == 0 else [DONE]
 
     async with fleet.running(handle, replace(QUICK, concurrency=1)):
-        await await_until(lambda: fleet.committed(1) == 5)
+        await until(lambda: fleet.committed(1) == 5)
 
     assert fleet.diary.offsets(0) == []
 
@@ -102,10 +102,10 @@ async def test_an_outage_asks_the_same_record_again_and_is_logged_twice_in_all(c
         return [Outage("the database is away")] if away else [DONE]
 
     async with fleet.running(handle) as engine:
-        await await_until(lambda: len(fleet.diary.calls) > 10 and len(engine.facts.outages) == 2)
+        await until(lambda: len(fleet.diary.calls) > 10 and len(engine.facts.outages) == 2)
         assert engine.facts.outages[ZERO] == "the database is away"
         away = False
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     first, last = [record.message for record in caplog.records]
     assert first == "likes waits, and goes on by itself: the database is away"
@@ -130,7 +130,7 @@ async def test_a_bug_in_handle_loses_nothing_and_is_logged(caplog, bug):
 
     diary = Diary()
     async with fleet.running(handle, diary=diary) as engine:
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     assert [call[0][1] for call in diary.calls] == [0, 0, 1, 2]
     assert engine.facts.outage == 1
@@ -143,14 +143,14 @@ async def test_the_next_ownership_waits_for_a_call_of_the_lost_one():
     fleet.send(2)
 
     async with fleet.running(gate) as engine:
-        await await_until(lambda: gate.entered)
+        await until(lambda: gate.entered)
         fleet.broker.kick(fleet.consumers[0])
-        await await_until(lambda: engine.facts.lost and engine.report())
+        await until(lambda: engine.facts.lost and engine.report())
         await fleet.group.settled()
-        await await_until(lambda: fleet.consumers[0].position(ZERO) == 2)
+        await until(lambda: fleet.consumers[0].position(ZERO) == 2)
         assert gate.entered == 1
         gate.open.set()
-        await await_until(fleet.all_committed)
+        await until(fleet.all_committed)
 
     assert fleet.diary.offsets() == [0, 0, 1]
     assert not fleet.diary.overlaps
@@ -161,10 +161,10 @@ async def test_what_a_lost_ownership_leaves_behind_is_no_outage():
     fleet.send(1)
 
     async with fleet.running(gate) as engine:
-        await await_until(lambda: gate.entered)
+        await until(lambda: gate.entered)
         engine.lost("the test says so")
         gate.open.set()
-        await await_until(lambda: fleet.diary.running == {0: 0})
+        await until(lambda: fleet.diary.running == {0: 0})
 
     assert engine.facts.outage == 0
     assert not engine.facts.outages

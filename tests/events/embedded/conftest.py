@@ -12,7 +12,7 @@ from events.embedded.client import status, stop
 from events.embedded.folder import Folder
 from tests.brokers import mock_cluster  # noqa: F401  (a fixture)
 from tests.events.embedded.user_process import User, runs
-from tests.waiting import wait_until
+from tests.waiting import until_sync
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path):
         stop(path)
         with contextlib.suppress(ProcessLookupError):
             os.kill(last.pid, signal.SIGTERM)
-        wait_until(lambda: not runs(last.pid))
+        until_sync(lambda: not runs(last.pid))
     assert status(path) is None
 
 

@@ -15,7 +15,7 @@ from events.embedded.client import Use, aheld_open, check_allowed, held_open, st
 from events.embedded.folder import Folder
 from tests.events.embedded.kafka_clients import consume, produce
 from tests.events.embedded.user_process import ROOT, runs
-from tests.waiting import await_until, wait_until
+from tests.waiting import until, until_sync
 
 TWO_TOPICS = {"quotes": 3, "likes": 5}
 
@@ -59,7 +59,7 @@ def test_it_ends_some_time_after_its_last_user_was_killed(folder, user):
     killed.kill()
 
     assert runs(pid)
-    wait_until(lambda: not runs(pid))
+    until_sync(lambda: not runs(pid))
     assert "nobody used it for 0.5 s" in Folder(folder).log_tail()
 
 
@@ -70,10 +70,10 @@ def test_it_lives_on_when_its_starter_is_killed_with_all_its_process_group(folde
     other.told()
 
     starter.kill(group=True)
-    wait_until(lambda: status(folder).users == [other.pid])
+    until_sync(lambda: status(folder).users == [other.pid])
 
     with pytest.raises(AssertionError):
-        wait_until(lambda: not runs(pid), timeout_s=0.6)
+        until_sync(lambda: not runs(pid), timeout=0.6)
 
 
 def test_it_is_not_a_child_of_its_starter_so_it_can_be_no_zombie(folder):
@@ -142,7 +142,7 @@ def test_it_is_gone_once_it_was_stopped(folder, user):
     assert stop(folder) is None
 
     with Folder(folder).locked("broker", 0):
-        wait_until(lambda: not runs(pid), timeout_s=1)
+        until_sync(lambda: not runs(pid), timeout=1)
 
 
 async def test_at_its_end_it_says_what_it_took_with_it(folder):
@@ -151,7 +151,7 @@ async def test_at_its_end_it_says_what_it_took_with_it(folder):
 
     assert await asyncio.to_thread(stop, folder) is None
 
-    await await_until(lambda: "gone with it: quotes with 2 records, likes with 0 records" in Folder(folder).log_tail())
+    await until(lambda: "gone with it: quotes with 2 records, likes with 0 records" in Folder(folder).log_tail())
 
 
 def test_groups_of_all_processes_are_known_to_each_also_after_they_left(folder, user):
@@ -160,7 +160,7 @@ def test_groups_of_all_processes_are_known_to_each_also_after_they_left(folder, 
         other.told()
         other.leave()
 
-        wait_until(lambda: dict(broker.groups) == {"likes": ["quotes", "users"], "quotes": ["likes"]})
+        until_sync(lambda: dict(broker.groups) == {"likes": ["quotes", "users"], "quotes": ["likes"]})
 
 
 def test_a_second_member_of_a_group_is_warned_of(folder, user, caplog):
@@ -170,7 +170,7 @@ def test_a_second_member_of_a_group_is_warned_of(folder, user, caplog):
 
         user(consumes=["likes"]).told()
 
-        wait_until(lambda: "Two processes consume group likes" in caplog.text)
+        until_sync(lambda: "Two processes consume group likes" in caplog.text)
     assert "Two processes consume group likes" in Folder(folder).log_tail()
 
 
@@ -178,14 +178,14 @@ def test_a_topic_with_another_number_of_partitions_is_warned_of(folder, user, ca
     with held_open(folder, Use(topics={"quotes": 2})):
         user(topics={"quotes": 3}).told()
 
-        wait_until(lambda: "Topic quotes has 2 partitions, not 3" in caplog.text)
+        until_sync(lambda: "Topic quotes has 2 partitions, not 3" in caplog.text)
 
 
 async def test_dropped_records_are_told(folder, caplog):
     async with aheld_open(folder, Use(topics={"quotes": 1})) as broker:
         await produce(broker.address, "quotes", [bytes(1_000_000)] * 7)
 
-        await await_until(lambda: "quotes/0 has dropped its oldest" in caplog.text)
+        await until(lambda: "quotes/0 has dropped its oldest" in caplog.text)
 
 
 def test_it_ends_when_its_folder_was_deleted(folder, user):
@@ -193,7 +193,7 @@ def test_it_ends_when_its_folder_was_deleted(folder, user):
 
     (folder / "control.sock").unlink()
 
-    wait_until(lambda: not runs(pid), timeout_s=8)
+    until_sync(lambda: not runs(pid), timeout=8)
 
 
 def test_it_does_not_hold_the_pipes_of_who_asked(folder):
@@ -237,12 +237,12 @@ async def test_cancelling_the_opening_leaves_no_user_behind(folder):
             pytest.fail("it was cancelled before")
 
     opening = asyncio.create_task(hold())
-    await await_until(lambda: (folder / "start.lock").exists())
+    await until(lambda: (folder / "start.lock").exists())
     opening.cancel()
     await asyncio.wait([opening])
 
     assert opening.cancelled()
-    await await_until(lambda: (now := status(folder)) and now.users == [])
+    await until(lambda: (now := status(folder)) and now.users == [])
 
 
 def test_it_is_refused_outside_development():

@@ -7,7 +7,7 @@ import threading
 
 from events.embedded.client import Use, aheld_open, held_open, status
 from tests.events.embedded.kafka_clients import produce
-from tests.waiting import wait_until
+from tests.waiting import until_sync
 
 TWO_TOPICS = {"quotes": 3, "likes": 5}
 
@@ -33,7 +33,7 @@ def test_all_users_of_one_that_died_share_the_next_one(folder, user):
 
     os.kill(before, signal.SIGKILL)
 
-    found = wait_until(lambda: (now := status(folder)) and len(now.users) == 3 and now)
+    found = until_sync(lambda: (now := status(folder)) and len(now.users) == 3 and now)
     assert sorted(found.users) == sorted(one.pid for one in users)
 
 
@@ -47,6 +47,6 @@ def test_the_watch_goes_on_when_on_replaced_fails(folder, caplog):
 
             os.kill(last, signal.SIGKILL)
 
-            wait_until(lambda last=last: (now := status(folder)) and now.pid != last and now.users, timeout_s=10)
-        wait_until(lambda: caplog.text.count("on_replaced of the embedded broker failed") == 2)
+            until_sync(lambda last=last: (now := status(folder)) and now.pid != last and now.users, timeout=10)
+        until_sync(lambda: caplog.text.count("on_replaced of the embedded broker failed") == 2)
         assert status(folder).address == broker.address

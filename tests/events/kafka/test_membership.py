@@ -14,18 +14,18 @@ from events.core.errors import BrokerUnavailable
 from events.kafka.consumer import KafkaConsumer
 from events.kafka.positions import Positions
 from tests.events.kafka.owner import RecordingOwner, owned, send
-from tests.waiting import await_until
+from tests.waiting import until
 
 
 async def test_a_second_member_takes_half_and_gives_it_back_at_once_when_it_stops(members):
     first = await members()
     second = await members()
 
-    await await_until(lambda: owned(first, second) == [2, 2])
+    await until(lambda: owned(first, second) == [2, 2])
     disjoint = not first.owner.owned & second.owner.owned
     began = time.monotonic()
     await second.stop()
-    await await_until(lambda: owned(first) == [4])
+    await until(lambda: owned(first) == [4])
 
     assert disjoint
     assert time.monotonic() - began < 3
@@ -39,14 +39,14 @@ async def test_a_member_that_waits_for_a_slow_one_can_stop_and_leaves_nothing_be
     first.owner._on_give_up = may_go_on.wait
     second = KafkaConsumer(connection, first.consumer._group, [topic], client_id="second")
     joining = asyncio.create_task(second.start(RecordingOwner()))
-    await await_until(lambda: first.owner.calls[-1][0] == "give_up")
+    await until(lambda: first.owner.calls[-1][0] == "give_up")
 
     began = time.monotonic()
     joining.cancel()
     await asyncio.wait({joining})
     took = time.monotonic() - began
     may_go_on.set()
-    await await_until(lambda: owned(first) == [4], 4)
+    await until(lambda: owned(first) == [4], 4)
     await first.stop()
 
     assert joining.cancelled()
@@ -59,7 +59,7 @@ async def test_what_is_committed_while_giving_up_is_stored(members, connection, 
     first.wanted = {Partition(topic, 0): 0, Partition(topic, 1): 0}
 
     second = await members()
-    await await_until(lambda: owned(first, second) == [2, 2])
+    await until(lambda: owned(first, second) == [2, 2])
 
     assert first.committed == [True]
 
@@ -79,8 +79,8 @@ async def test_the_commit_gate_is_shut_between_giving_up_and_the_next_assignment
     first.consumer._client._coordinator._send_req = seen
 
     await members()
-    await await_until(lambda: owned(first) == [2])
-    await await_until(lambda: first.consumer._membership.may_commit)
+    await until(lambda: owned(first) == [2])
+    await until(lambda: first.consumer._membership.may_commit)
 
     assert shut[0] is False
     assert gates[0] is False
@@ -90,7 +90,7 @@ async def test_a_zombie_cannot_rewind_an_empty_group(members, connection, topic)
     """Thrown out, aiokafka commits with generation -1, which Kafka accepts while the group is empty."""
     await send(connection, topic, b"0")
     zombie = await members()
-    await await_until(lambda: zombie.records)
+    await until(lambda: zombie.records)
     [record] = zombie.records
     place = Partition(record.topic, record.partition)
     assert await zombie.consumer.commit({place: 1})
@@ -106,7 +106,7 @@ async def test_a_zombie_cannot_rewind_an_empty_group(members, connection, topic)
 
     coordinator.reset_generation = try_to_commit
     await coordinator._send_req(LeaveGroupRequest(group, coordinator.member_id))
-    await await_until(lambda: zombie.owner.lost_because)
+    await until(lambda: zombie.owner.lost_because)
     failures = await asyncio.gather(*tries, return_exceptions=True)
     coordinator.reset_generation = reset
 
@@ -115,7 +115,7 @@ async def test_a_zombie_cannot_rewind_an_empty_group(members, connection, topic)
     assert [type(one) for one in failures] == [CommitFailedError]
     assert committed == {place: 1}
     assert "without this member" in zombie.owner.lost_because[0]
-    await await_until(lambda: owned(zombie) == [4])
+    await until(lambda: owned(zombie) == [4])
 
 
 async def test_a_plain_member_of_another_assignor_is_told_apart(members, connection, kafka_server, topic):

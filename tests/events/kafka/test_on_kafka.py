@@ -16,7 +16,7 @@ from events.kafka.positions import Positions
 from events.kafka.producer import KafkaProducer
 from events.kafka.topics import Shape
 from tests.events.kafka.owner import RecordingOwner, collect, send
-from tests.waiting import await_until
+from tests.waiting import until
 
 
 async def test_deleted_records_are_skipped_with_a_warning_that_counts_them(connection, admin, topic, caplog):
@@ -109,7 +109,7 @@ async def test_a_broker_that_is_away_for_five_seconds_loses_nothing(kafka_server
     await asyncio.to_thread(kafka_server.start)
     results = await sending
     await producer.stop()
-    await await_until(lambda: len(member.records) == 2, 60)
+    await until(lambda: len(member.records) == 2, 60)
 
     assert during == {}
     assert [type(result) for result in results] == [Place]

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from events.embedded.client import Use, held_open, status
 from events.embedded.folder import Folder
 from tests.events.embedded.user_process import ROOT, runs
-from tests.waiting import wait_until
+from tests.waiting import until_sync
 
 # The command with DEBUG and a folder of its own, as manage.py would run it.
 FOREGROUND = """
@@ -65,7 +65,7 @@ def test_in_the_foreground_it_prints_its_address_and_ends_with_a_signal(folder, 
 
     assert foreground.stdout.read() == "The embedded broker has ended.\n"
     assert foreground.wait(10) == 0
-    wait_until(lambda: not runs(found.pid))
+    until_sync(lambda: not runs(found.pid))
 
 
 @pytest.mark.embedded
