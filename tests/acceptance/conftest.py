@@ -9,7 +9,7 @@ from tests.acceptance.project import Project
 from tests.acceptance.services import Services
 
 USERS = ("alice", "bob", "carol")
-SERVICES = ("quotes", "likes")
+SERVICES = {"quotes": "examples.quotes.settings", "likes": "tests.acceptance.ledger.likes_settings"}
 
 
 def pytest_collection_modifyitems(items):
@@ -36,8 +36,8 @@ def prepared(tmp_path_factory):
 @pytest.fixture(scope="session")
 def prepared_on_postgres(postgres_server, tmp_path_factory):
     """A PostgreSQL database for each service with its tables and users, made once: each test gets a copy."""
-    for service in SERVICES:
-        settings = {"DJANGO_SETTINGS_MODULE": f"examples.{service}.settings"}
+    for service, module in SERVICES.items():
+        settings = {"DJANGO_SETTINGS_MODULE": module}
         url = {"DATABASE_URL": postgres_server.url(f"prepared_{service}")}
         Project(tmp_path_factory.mktemp(service), settings | url).prepare(*USERS)
     return postgres_server
@@ -63,14 +63,14 @@ def apart(tmp_path, kafka_server, prepared_on_postgres):
         Project(
             tmp_path / service,
             {
-                "DJANGO_SETTINGS_MODULE": f"examples.{service}.settings",
+                "DJANGO_SETTINGS_MODULE": module,
                 "DATABASE_URL": prepared_on_postgres.url(f"{service}_{run}", like=f"prepared_{service}"),
                 "EVENTS_BOOTSTRAP_SERVERS": kafka_server.address,
                 "EVENTS_PREFIX": f"{run}.",
                 "EVENTS_REPLICATION": "1",
             },
         )
-        for service in SERVICES
+        for service, module in SERVICES.items()
     )
     for project in (quotes, likes):
         project.manage("events_topics", "--apply")

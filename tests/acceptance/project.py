@@ -88,7 +88,7 @@ class Project:
 
     def prepare(self, *usernames):
         """Migrate and make users, the first of them of the staff, all with the same password."""
-        self.manage("migrate", "--verbosity=0")
+        self.manage("migrate", "--run-syncdb", "--verbosity=0")
         make = (
             "from django.contrib.auth.models import User\n"
             f"for place, name in enumerate({usernames!r}):\n"

@@ -1,7 +1,11 @@
 """Quotes and Likes as the tests meet them: in one process or two, on the embedded broker or real Kafka."""
 
+import asyncio
 from dataclasses import dataclass
 
+from events.core.broker import Partition
+from events.kafka.connection import Connection
+from events.kafka.positions import Positions
 from tests.acceptance.project import Project
 from tests.waiting import until_sync
 
@@ -54,6 +58,20 @@ class Services:
         until_sync(lambda: not any(project.count("kafka_events.OutboxRecord") for project in self.projects), 300)
         until_sync(lambda: self.quotes.count("quotes.Quote") == self.likes.count("likes.KnownQuote"), 300)
         return self.quotes.count("quotes.Quote")
+
+    def entries(self):
+        """How many rows the ledger beside Likes has, once its group has handled all that Kafka holds."""
+        until_sync(lambda: asyncio.run(self._lag("ledger", "quotes")) == 0, 120)
+        return self.likes.count("ledger.Entry")
+
+    async def _lag(self, group, topic):
+        environment = self.likes.environment
+        prefix, connection = environment["EVENTS_PREFIX"], Connection(environment["EVENTS_BOOTSTRAP_SERVERS"])
+        partitions = [Partition(prefix + topic, number) for number in range(6)]
+        async with Positions(connection) as positions:
+            ends = await positions.ends(partitions)
+            committed = await positions.committed(prefix + group, partitions)
+        return sum(end - (committed[partition] or 0) for partition, end in ends.items())
 
     def _copied(self, quote_id, title):
         answer = self.copy(quote_id)

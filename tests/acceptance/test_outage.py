@@ -22,6 +22,7 @@ def test_posts_go_on_while_kafka_is_stopped(apart, kafka_server):
 
     assert {answer.status for answer in answers} == {201}
     assert apart.settled() == len(answers) + 1
+    assert apart.entries() == len(answers) + 1
     assert apart.like(first, "bob").status == 201
     apart.wait_for_likes(first, 1)
     assert apart.likes.count("kafka_events.HeldRecord") == 0
