@@ -83,6 +83,8 @@ def _make(venv, minor):
         return
     version, path = python.find(minor)
     say("Making {} with Python {}.{}.{} ({}).".format(_short(venv), *version, path))
+    if not python.is_tested(version):
+        say("The tests of this project run on Python 3.12 and 3.13 only; a newer one usually works too.")
     shutil.rmtree(venv, ignore_errors=True)
     _run([path, "-m", "venv", str(venv)], "making the virtual environment")
 

@@ -1,7 +1,8 @@
-"""Finds the newest Python that can run this project.
+"""Finds the newest Python that this project was tested with.
 
 `PYTHON=...` decides when it is set. Else every Python on PATH, of pyenv and of uv is asked, and the newest one that
-works is taken. It works when it is a final release of 3.12 or newer with the parts that Linux distributions leave out.
+works is taken: of those that `make matrix` tests, and only without one of them a newer one. It works when it is a final
+release of 3.12 or newer with the parts that Linux distributions leave out.
 Any python3 >= 3.8 can run this file.
 """
 
@@ -12,6 +13,7 @@ import subprocess
 import sys
 
 OLDEST = (3, 12)
+TESTED = ((3, 12), (3, 13))  # what `make matrix` runs and constraints.txt was written for
 _NAMES = ("python3.14", "python3.13", "python3.12", "python3", "python")
 _QUESTION = (
     "import ctypes, ensurepip, sqlite3, ssl, sys, sysconfig, venv;"
@@ -29,7 +31,7 @@ class NoPython(Exception):
 
 
 def find(minor=None):
-    """Return (version, path) of the newest Python that works; `minor` as "3.12" takes only that one."""
+    """Return (version, path) of the best Python that works: `TESTED` before newer; `minor` as "3.12": only that one."""
     named = os.environ.get("PYTHON") if minor is None else None
     if named:
         found = ask(named)
@@ -41,7 +43,12 @@ def find(minor=None):
         working = [found for found in working if "{}.{}".format(*found[0]) == minor]
     if not working:
         raise NoPython(f"No working Python {minor or '3.12 or newer'} was found. {_ADVICE}")
-    return max(working, key=lambda found: found[0])  # of equals the first: PATH before pyenv before uv
+    return max(working, key=lambda found: (is_tested(found[0]), found[0]))  # of equals PATH before pyenv before uv
+
+
+def is_tested(version):
+    """Tell whether the tests run on this version."""
+    return version[:2] in TESTED
 
 
 def ask(command):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tools import python
+from tools import matrix, python
 
 
 def test_the_one_that_runs_us_works():
@@ -37,6 +37,23 @@ def test_the_newest_wins_and_of_equals_the_first(monkeypatch):
 
     assert python.find() == ((3, 13, 0), "b")
     assert python.find("3.12") == ((3, 12, 9), "a")
+
+
+def test_one_that_was_tested_wins_over_a_newer_one(monkeypatch):
+    answers = {"new": ((3, 14, 1), "new"), "newest": ((3, 15, 0), "newest"), "tested": ((3, 12, 9), "tested")}
+    monkeypatch.delenv("PYTHON", raising=False)
+    monkeypatch.setattr(python, "ask", answers.get)
+
+    monkeypatch.setattr(python, "_candidates", lambda: [*answers])
+    assert python.find() == ((3, 12, 9), "tested")
+
+    monkeypatch.setattr(python, "_candidates", lambda: ["new", "newest"])
+    assert python.find() == ((3, 15, 0), "newest")
+    assert not python.is_tested((3, 15, 0))
+
+
+def test_what_counts_as_tested_is_what_the_matrix_runs():
+    assert {"{}.{}".format(*version) for version in python.TESTED} == set(matrix.PYTHONS)
 
 
 def test_a_named_one_decides(monkeypatch):
