@@ -1,6 +1,7 @@
 """Prepares the database for `make run`, in one Django process: migrations, the quotes, the demo user.
 
-What is done already is skipped, so the second run costs one start of Django. Run by the Python of `.venv`.
+What is done already is skipped, so the second run costs one start of Django. What stands in the way is one sentence.
+Run by the Python of `.venv`.
 """
 
 import os
@@ -9,17 +10,38 @@ from pathlib import Path
 
 import django
 from django.apps import apps
-from django.core.management import call_command, get_commands
-from django.db import connection
+from django.conf import settings
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command, get_commands
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 QUOTES = Path(__file__).resolve().parent.parent / "examples" / "quotes" / "quotes.jsonl"
 
 
 def main():
-    """Bring the default database to where the demo can start."""
+    """Prepare; return 0, or a sentence that says what stands in the way."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    django.setup()
+    try:
+        django.setup()
+        _problems()
+        _prepare()
+    except (ImproperlyConfigured, CommandError) as error:
+        return str(error)
+    except Error as error:
+        return f"The database of DATABASE_URL cannot be used: {str(error).strip().splitlines()[0]}"
+    return 0
+
+
+def _problems():
+    """Raise for what `manage.py check` finds wrong in EVENTS; the server would find it later, in a traceback."""
+    if found := [one for one in run_checks(tags=["kafka_events"], include_deployment_checks=True) if one.is_serious()]:
+        raise CommandError("\n".join(one.msg + (f" {one.hint}" if one.hint else "") for one in found))
+
+
+def _prepare():
+    """Bring the default database to where the demo can start."""
     executor = MigrationExecutor(connection)
     waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     if waiting:
@@ -28,7 +50,7 @@ def main():
     commands = get_commands()
     if "import_quotes" in commands and QUOTES.exists() and not _has_quotes():
         call_command("import_quotes", str(QUOTES))
-    if "demo_user" in commands:
+    if "demo_user" in commands and settings.DEBUG:
         call_command("demo_user")
     sys.stdout.flush()
 
@@ -40,4 +62,4 @@ def _has_quotes():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -88,7 +88,7 @@ def _answers(port):
     with contextlib.closing(connection):
         try:
             connection.request("GET", "/")
-            return connection.getresponse().status < 400
+            return connection.getresponse().status < 500
         except (OSError, http.client.HTTPException):
             return False
 
