@@ -1,4 +1,4 @@
-"""The base project, and the only reader of environment variables. A service's settings module says what differs.
+"""The base project, from environment variables. A service's settings module says what differs, and its own variables.
 
 A checkout runs without any of them, in development. In production set `DJANGO_DEBUG=0`, `DJANGO_SECRET_KEY`,
 `DJANGO_ALLOWED_HOSTS`, `DATABASE_URL`, `EVENTS_BOOTSTRAP_SERVERS`.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from config.database_url import database_from
 from config.environment import events_from
@@ -119,6 +120,9 @@ EVENTS: dict[str, Any] = {
     **({"REPLICATION": 1} if DEBUG else {}),
     **events_from(os.environ),
 }
+
+if EXAMPLES:  # named by a string only: this file knows nothing of them
+    globals().update(import_string("examples.cross_origin.cross_origin")(globals()))
 
 LOGGING = {
     "version": 1,

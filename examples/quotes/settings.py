@@ -8,7 +8,6 @@ import os
 from config.database_url import database_from
 from config.settings import *  # noqa: F403 - a service's settings are the project's and what differs
 from config.settings import BASE_DIR, EVENTS, INSTALLED_APPS
-from examples.cross_origin import cross_origin
 
 EXAMPLES = ["examples", "examples.quotes"]
 INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "examples.likes"]
@@ -19,5 +18,3 @@ LIKES_URL = os.environ.get("LIKES_URL", "").rstrip("/")
 # Cookies know no ports: on one machine the two services would sign each other's users out.
 SESSION_COOKIE_NAME = "quotes_session"
 CSRF_COOKIE_NAME = "quotes_csrf"
-
-globals().update(cross_origin(globals()))

@@ -24,20 +24,29 @@ print(json.dumps({
     "cookie": settings.SESSION_COOKIE_NAME,
     "statuses": [Client(headers={"Host": "localhost"}).get(address, follow=True).status_code for address in ADDRESSES],
     "origins": getattr(settings, "CORS_ALLOWED_ORIGINS", None),
+    "allowed": Client(headers={"Host": "localhost", "Origin": "http://localhost:8001"}).get("/quotes/").headers.get(
+        "Access-Control-Allow-Origin"
+    ),
 }))
 """
 
 
-def shown(tmp_path, service, addresses, **environment):
-    """What a process of this service says of itself."""
+def started(tmp_path, module, code, **environment):
+    """A process with these settings that has run this code."""
     environment = {
         "PATH": os.environ["PATH"],
-        "DJANGO_SETTINGS_MODULE": f"examples.{service}.settings",
-        "DATABASE_URL": f"sqlite:///{tmp_path}/{service}.sqlite3",
+        "DJANGO_SETTINGS_MODULE": module,
+        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
         **environment,
     }
-    command = [sys.executable, "-c", f"ADDRESSES = {addresses!r}\n{SHOW}"]
-    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def shown(tmp_path, module, addresses, **environment):
+    """What a process with these settings says of itself."""
+    said = started(tmp_path, module, f"ADDRESSES = {addresses!r}\n{SHOW}", **environment)
     assert said.returncode == 0, said.stderr
     return json.loads(said.stdout.strip().splitlines()[-1])
 
@@ -50,7 +59,7 @@ def shown(tmp_path, service, addresses, **environment):
     ],
 )
 def test_a_service_runs_alone(tmp_path, service, addresses):
-    said = shown(tmp_path, service, addresses)
+    said = shown(tmp_path, f"examples.{service}.settings", addresses)
 
     assert said["installed"] == [service]
     assert said["group"] == service
@@ -60,10 +69,28 @@ def test_a_service_runs_alone(tmp_path, service, addresses):
 
 
 def test_alone_likes_stand_at_the_root_and_not_below_its_name(tmp_path):
-    assert shown(tmp_path, "likes", ["/likes/quotes/", "/users/"])["statuses"] == [404, 404]
+    assert shown(tmp_path, "examples.likes.settings", ["/likes/quotes/", "/users/"])["statuses"] == [404, 404]
 
 
-def test_other_origins_may_call_where_they_are_listed(tmp_path):
-    said = shown(tmp_path, "likes", ["/quotes/"], CORS_ALLOWED_ORIGINS="http://localhost:8001, https://quotes.example")
+@pytest.mark.parametrize("module", ["config.settings", "examples.quotes.settings", "examples.likes.settings"])
+def test_other_origins_may_call_where_they_are_listed(tmp_path, module):
+    said = shown(tmp_path, module, ["/quotes/"], CORS_ALLOWED_ORIGINS="http://localhost:8001, https://quotes.example")
 
     assert said["origins"] == ["http://localhost:8001", "https://quotes.example"]
+    assert said["allowed"] == "http://localhost:8001"
+
+
+def test_a_list_without_the_package_that_obeys_it_is_refused(tmp_path):
+    without = "import importlib.machinery, sys\n" + (
+        "class Without(importlib.machinery.PathFinder):\n"
+        "    @classmethod\n"
+        "    def find_spec(cls, name, path=None, target=None):\n"
+        "        return None if name == 'corsheaders' else super().find_spec(name, path, target)\n"
+        "sys.meta_path[:] = [one for one in sys.meta_path if one is not importlib.machinery.PathFinder] + [Without]\n"
+        "import django; django.setup()"
+    )
+
+    said = started(tmp_path, "config.settings", without, CORS_ALLOWED_ORIGINS="https://quotes.example")
+
+    assert said.returncode == 1
+    assert "pip install django-cors-headers" in said.stderr.splitlines()[-1]
