@@ -25,7 +25,7 @@ from typing import Any
 import msgspec
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -89,7 +89,7 @@ async def stream(watch: Watch) -> AsyncIterator[bytes]:
     while not draining.is_set():
         try:
             found = await sync_to_async(look, thread_sensitive=False, executor=_threads)(watch)
-        except DatabaseError:
+        except Error:  # DatabaseError, and the InterfaceError of a connection that was cut
             logger.warning("The live stream ends: the database does not answer.", exc_info=True)
             return
         if not found and time.monotonic() - quiet_since >= HEARTBEAT:

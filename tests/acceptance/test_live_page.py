@@ -175,6 +175,19 @@ def test_a_lost_connection_is_told_and_found_again(page, together, quote_id):
     assert "Finished server process" in together.quotes.log
 
 
+def test_a_list_that_cannot_be_fetched_is_told(page, together):
+    page.goto("/")
+    live(page)
+    together.create("Out of reach — Nobody")
+    expect(page.locator("#newer")).to_be_visible()
+    page.route("**/*", lambda route: route.abort() if route.request.resource_type == "fetch" else route.continue_())
+
+    page.click("#newer")
+
+    expect(page.locator("#toast")).to_contain_text("could not be fetched")
+    expect(page.locator("#newer")).to_be_visible()
+
+
 def test_it_reads_and_likes_without_a_script(chromium, page, together, quote_id):
     sign_in(page)
     context = chromium.new_context(

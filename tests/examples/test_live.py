@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.test import AsyncClient
 from django.utils import timezone
 
@@ -204,9 +204,10 @@ async def test_the_stream_ends_when_the_client_leaves():
         await ending
 
 
-async def test_a_database_that_is_away_ends_the_stream_and_the_page_comes_again(monkeypatch, caplog):
+@pytest.mark.parametrize("kind", [DatabaseError, InterfaceError])
+async def test_a_database_that_is_away_ends_the_stream_and_the_page_comes_again(kind, monkeypatch, caplog):
     def away(watch):
-        raise DatabaseError("gone")
+        raise kind("gone")
 
     monkeypatch.setattr(live, "look", away)
 

@@ -127,9 +127,19 @@ addEventListener("online", () => { if (wasLost) open(); });
 
 // ---- the list of quotes, fetched again in place
 
-async function refresh(address = location.href) {
+async function pageAt(address) {
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+  return answer.text();
+}
+
+async function refresh(address = location.href) { // tells whether it could
+  const text = await pageAt(address).catch(() => null);
+  if (text === null) {
+    toast("The list could not be fetched. Try again in a moment.");
+    return false;
+  }
+  const fresh = new DOMParser().parseFromString(text, "text/html");
   for (const id of ["quotes", "pages", "count"]) {
     const [old, now] = [byId(id), fresh.getElementById(id)];
     if (old && now) old.replaceWith(document.adoptNode(now));
@@ -137,6 +147,7 @@ async function refresh(address = location.href) {
   }
   onNewer({ count: 0 });
   open();
+  return true;
 }
 
 byId("newer").addEventListener("click", async () => {
@@ -144,7 +155,7 @@ byId("newer").addEventListener("click", async () => {
     location.href = location.pathname;
     return;
   }
-  await refresh();
+  if (!(await refresh())) return;
   const first = document.querySelector("#quotes .quote");
   first?.setAttribute("tabindex", "-1");
   first?.focus();
