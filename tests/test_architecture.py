@@ -92,6 +92,17 @@ def test_examples_use_public_names_only():
     none([pair for pair in used if pair[1] not in public and pair[1].rpartition(".")[0] not in public])
 
 
+def test_the_two_services_never_import_each_other():
+    none(_offenders(_in("examples/quotes/"), "examples.likes"))
+    none(_offenders(_in("examples/likes/"), "examples.quotes"))
+
+
+def test_only_settings_of_examples_import_config():
+    others = [module for module in _in("examples/") if module.path.stem not in ("settings", "asgi")]
+
+    none(_offenders(others, "config"))
+
+
 def test_config_names_the_examples_by_string_only():
     none(_offenders(_in("config/"), "examples"))
 
