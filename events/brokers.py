@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from events.conf import config
@@ -94,6 +94,7 @@ class UntilReplaced:
 
     def __init__(self, loop: Loop, replaced: asyncio.Event) -> None:
         self._loop, self._replaced = loop, replaced
+        self.works = loop.works
 
     def stop(self) -> None:
         """Ask the loop to stop."""
@@ -101,8 +102,8 @@ class UntilReplaced:
 
     async def run(self) -> None:
         """Run the loop. Raises `BrokerUnavailable` when its broker was replaced."""
-        running = asyncio.ensure_future(self._loop.run())
-        replaced = asyncio.ensure_future(self._replaced.wait())
+        running = asyncio.create_task(self._loop.run())
+        replaced = asyncio.create_task(self._replaced.wait())
         try:
             await asyncio.wait({running, replaced}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -110,10 +111,9 @@ class UntilReplaced:
             self._loop.stop()
             await running
         finally:
-            replaced.cancel()
             running.cancel()
-            with suppress(asyncio.CancelledError):
-                await replaced
+            replaced.cancel()
+            await asyncio.wait({running, replaced})
         raise BrokerUnavailable("the embedded broker was replaced by a new, empty one")
 
 

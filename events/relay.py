@@ -39,7 +39,7 @@ from events.core.nudge import listening
 from events.core.outage import OutageLog
 from events.core.pauses import Pauses
 from events.core.retry import BackOff
-from events.core.supervisor import wait_unless
+from events.core.waiting import wait_at_most
 from events.database import Thread
 from events.lease import HeldLease
 from events.models import OutboxRecord
@@ -91,7 +91,8 @@ class RelayOptions:
 class Relay:
     """One relay, for one run. `make_producer` builds a producer that nobody else uses; `thread` is its database thread.
 
-    To be read at any time: `leads`, `sent` (records so far), `outage.why` (it waits; empty when it does not).
+    To be read at any time: `leads`, `sent` (records so far), `outage.why` (it waits; empty when it does not), `works`
+    (set by the first turn without an outage).
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Relay:
         self.options = options or RelayOptions()
         self.sent = 0
         self.outage = OutageLog(log, "The relay")
+        self.works = asyncio.Event()
         self._make_producer, self._thread, self._room = make_producer, thread, room
         self._producer: Producer | None = None
         self._lease = HeldLease(thread, self.options.lease_s)
@@ -152,22 +154,23 @@ class Relay:
         except (BrokerError, LeaseLost, Error) as error:
             await self._drop_producer()
             self.outage.goes_on(str(error) or type(error).__name__)
-            await wait_unless(self._stopping, self._back_off.next())
+            await wait_at_most(self._stopping, self._back_off.next())
         else:
+            self.works.set()
             self.outage.ends()
             self._back_off.reset()
 
     async def _turn(self) -> None:
         if not await self._lease.hold():
-            await wait_unless(self._stopping, self.options.interval_s)
+            await wait_at_most(self._stopping, self.options.interval_s)
             return
         self._nudged.clear()  # before the look: who writes after it nudges again
         sent = await self._send_some()
         if sent is None:
             await self._prune()
-            await wait_unless(self._nudged, min(self.options.interval_s, self._lease.due_s))
+            await wait_at_most(self._nudged, min(self.options.interval_s, self._lease.due_s))
         elif not sent and not self._stopping.is_set():
-            await wait_unless(self._stopping, ROOM_INTERVAL_S)
+            await wait_at_most(self._stopping, ROOM_INTERVAL_S)
 
     async def _send_some(self) -> int | None:
         """Send a batch. How many records went; 0: no room, or all refused; None: there was nothing to send."""

@@ -35,6 +35,9 @@ log = logging.getLogger("events.worker")
 CONCURRENCY = 64
 """Calls at once in one group where `@subscriber` says nothing. Most then wait for a database thread."""
 
+LEAVE_S = 7.0
+"""Seconds to commit and leave the group after a drain. With `EVENTS["DRAIN"]` they must fit into `Lifespan`'s 20 s."""
+
 
 def web_role() -> Role:
     """What a web process runs: see `EVENTS["RUN"]`."""
@@ -158,6 +161,7 @@ def _engine(brokers: Brokers, group: Group, *, handle: Handle) -> Engine:
         buffer=given.BUFFER,
         commit_interval_s=given.COMMIT_INTERVAL,
         drain_s=given.DRAIN,
+        stop_s=given.DRAIN + LEAVE_S,
     )
     return Engine(brokers.consumer(group), handle, options, name=given.PREFIX + group.name)
 

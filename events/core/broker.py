@@ -124,7 +124,7 @@ class Consumer(Protocol):
     """One member of one group. Objects are used once: after an error, or a stop, build a new one."""
 
     async def start(self, owner: Owner) -> None:
-        """Join the group. Raises `BrokerUnavailable` at once when nobody answers."""
+        """Join the group. Raises `BrokerUnavailable` at once when nobody answers. May be cancelled: then `stop` it."""
 
     async def fetch(self, partitions: Collection[Partition], at_most: int) -> Mapping[Partition, Sequence[Record]]:
         """Wait a moment (200 ms at most without a rebalance) for records of `partitions`; {} when there are none.

@@ -5,13 +5,15 @@ nothing is noted, and either the next commit says the same again or the next ass
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 
 from events.core.broker import Consumer, Partition
 from events.core.errors import BrokerError
 from events.core.tracker import Tracker
 
-LIMIT_S = 5.0  # a rebalance and a stop wait for the last commit; without a limit the client blocked for 68 s
+LIMIT_S = 5.0
+"""Seconds to wait for the commit under way and then to store. Without a limit the client blocked for 68 s."""
 
 
 class Commits:
@@ -28,16 +30,12 @@ class Commits:
             await self.now()
 
     async def now(self) -> None:
-        """Store what is due. After it has returned, and until the caller waits for something, no commit runs."""
-        async with self._one_at_a_time:
-            due = [(tracker, low) for tracker in self._trackers.values() if (low := tracker.due) is not None]
-            if due and await self._store({tracker.partition: low for tracker, low in due}):
-                for tracker, low in due:
-                    tracker.stored(low)
+        """Store what is due, within the limit. After it, and until the caller waits for something, no commit runs."""
+        with suppress(TimeoutError, BrokerError):
+            async with asyncio.timeout(LIMIT_S), self._one_at_a_time:
+                await self._store([(one, low) for one in self._trackers.values() if (low := one.due) is not None])
 
-    async def _store(self, positions: Mapping[Partition, int]) -> bool:
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                return await self._consumer.commit(positions)
-        except (TimeoutError, BrokerError):
-            return False
+    async def _store(self, due: Collection[tuple[Tracker, int]]) -> None:
+        if due and await self._consumer.commit({tracker.partition: low for tracker, low in due}):
+            for tracker, low in due:
+                tracker.stored(low)

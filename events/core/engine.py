@@ -7,7 +7,8 @@ Rules
 * What a fetch returns belongs to the trackers of that very moment: nothing is awaited between the two. An engine
   that compared epochs from before the fetch lost 65 of 20,000 records.
 * Nobody cancels a fetch, and nothing waits for one at a stop: in a rebalance it may take as long as a dead member's
-  session. To stop the consumer ends it.
+  session. To stop the consumer ends it. A start that is under way at a stop is cancelled: it may take as long.
+* A stop has one deadline for all its steps. What is not done by then is left as it is: Kafka repeats it.
 * Any error out of start or fetch is the end: everything is killed, nothing is committed, `run` raises, and
   whoever supervises it builds a new engine and consumer.
 
@@ -17,6 +18,7 @@ Rules
 """
 
 import asyncio
+import logging
 from collections.abc import Collection, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +29,9 @@ from events.core.facts import EngineState, Facts
 from events.core.lanes import Lanes
 from events.core.outcome import Handle
 from events.core.tracker import Tracker
+from events.core.waiting import wait_at_most
+
+log = logging.getLogger(__name__)
 
 FETCH_AT_MOST = 500  # a slice: twice as quick as a whole buffer, and 9 instead of 32 ms at a time on the loop
 IDLE_S = 0.2  # without room somewhere, so often the consumer is still asked, for the sake of its membership
@@ -39,7 +44,8 @@ class EngineOptions:
 
     `batch`: the most records of one `handle` call. `concurrency`: the most calls at once. `buffer`: the most records
     of one partition that are fetched and not closed, which a crash may repeat. `drain_s`: the most that a stop or a
-    rebalance waits for running calls.
+    rebalance waits for running calls. `stop_s`: the most that a stop takes in all: `drain_s`, the commit's 5 s, and
+    time to leave. `lifespan` gives 20 s to everything together.
     """
 
     batch: int = 1
@@ -47,28 +53,36 @@ class EngineOptions:
     buffer: int = 1000
     commit_interval_s: float = 1.0
     drain_s: float = 10.0
+    stop_s: float = 17.0
 
 
 class Engine:
     """One consumer and one function. Used once: after `run` has ended, build a new engine and a new consumer.
 
-    `facts` says how it is. To its consumer it is the `Owner`.
+    `facts` says how it is; `works` is set once it has joined. To its consumer it is the `Owner`.
     """
 
     def __init__(
         self, consumer: Consumer, handle: Handle, options: EngineOptions = EngineOptions(), *, name: str = ""
     ) -> None:
         self.facts = Facts(name)
+        self.works = asyncio.Event()
         self._consumer, self._options = consumer, options
         self._trackers: dict[Partition, Tracker] = {}
         self._lanes = Lanes(handle, self.facts, batch=options.batch, concurrency=options.concurrency)
         self._commits = Commits(consumer, self._trackers)
         self._stopping = asyncio.Event()
+        self._stop_by: float | None = None
+        self._fetching: asyncio.Task[object] | None = None
         self._tasks: list[asyncio.Task[object]] = []
         self._releases: dict[Partition, asyncio.Task[None]] = {}
 
     def stop(self) -> None:
-        """Ask `run` to stop fetching, let running calls finish, commit and leave. Comes back at once."""
+        """Ask `run` to stop fetching, let running calls finish, commit and leave. Comes back at once.
+
+        From here on the time limit counts.
+        """
+        self._stop_by = self._stop_by or asyncio.get_running_loop().time() + self._options.stop_s
         self._stopping.set()
         self._lanes.progressed.set()
         _freeze(self._trackers.values())
@@ -79,8 +93,8 @@ class Engine:
         patience_s = 0.0
         self.facts.become("starting")
         try:
-            await self._consumer.start(self)
-            await self._work_until_stop()
+            if await self._start():
+                await self._work_until_stop()
             end = "stopped"
         except Exception:
             patience_s = self._options.drain_s
@@ -124,17 +138,29 @@ class Engine:
 
     # The loops.
 
+    async def _start(self) -> bool:
+        """Join the group. False: the stop came first."""
+        await self._until_stop(self._begin(self._consumer.start(self)))
+        return not self._stopping.is_set()
+
     async def _work_until_stop(self) -> None:
         self.facts.become("running")
-        fetching = self._begin(self._fetch_until_stop())
+        self.works.set()
+        fetching = self._fetching = self._begin(self._fetch_until_stop())
         committing = self._begin(self._commits.every(self._options.commit_interval_s))
-        stopping = self._begin(self._stopping.wait())
-        await asyncio.wait((fetching, committing, stopping), return_when=asyncio.FIRST_COMPLETED)
-        _raise_error_of(fetching, committing)
+        await self._until_stop(fetching, committing)
         self.facts.become("draining")
-        await self._drain(list(self._trackers.values()))
-        _raise_error_of(fetching, committing)
-        await self._commits.now()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._stop_by):
+                await self._drain(list(self._trackers.values()))
+                _raise_error_of(fetching, committing)
+                await self._commits.now()
+
+    async def _until_stop(self, *tasks: asyncio.Task[object]) -> None:
+        """Wait for the stop, or for the end of one of these. Raises what they raised."""
+        stopping = self._begin(self._stopping.wait())
+        await asyncio.wait((stopping, *tasks), return_when=asyncio.FIRST_COMPLETED)
+        _raise_error_of(*tasks)
 
     def _begin(self, work: Coroutine[None, None, object]) -> asyncio.Task[object]:
         task = asyncio.create_task(work)
@@ -144,13 +170,19 @@ class Engine:
     async def _leave(self, patience_s: float) -> None:
         self.stop()
         self._drop(list(self._trackers.values()))
-        await self._consumer.stop()
-        await self._lanes.end(patience_s)
-        if self._tasks:
-            await asyncio.wait(self._tasks[:1], timeout=FETCH_END_S)  # the fetch, which ends by itself
-        for task in (*self._tasks, *self._releases.values()):
-            task.cancel()
-        await asyncio.gather(*self._tasks, *self._releases.values(), return_exceptions=True)
+        try:
+            async with asyncio.timeout_at(self._stop_by):
+                await self._close(patience_s)
+        except TimeoutError:
+            log.warning("%s: not everything was closed within %g s.", self.facts.name, self._options.stop_s)
+        await _end(self._tasks)
+
+    async def _close(self, patience_s: float) -> None:
+        # What is not the fetch goes first: a commit or a start that hangs would hold up the consumer's stop.
+        await _end([task for task in (*self._tasks, *self._releases.values()) if task is not self._fetching])
+        await asyncio.gather(self._consumer.stop(), self._lanes.end(patience_s))
+        if self._fetching:
+            await asyncio.wait((self._fetching,), timeout=FETCH_END_S)
 
     async def _fetch_until_stop(self) -> None:
         while not self._stopping.is_set():
@@ -176,12 +208,12 @@ class Engine:
                 tracker.advance(self._consumer.position(tracker.partition))
 
     async def _wait_for_room(self) -> None:
-        progressed = self._lanes.progressed
-        with suppress(TimeoutError):
-            async with asyncio.timeout(IDLE_S):
-                while not any(map(self._room, self._trackers.values())) and not self._stopping.is_set():
-                    progressed.clear()
-                    await progressed.wait()
+        loop, progressed = asyncio.get_running_loop(), self._lanes.progressed
+        until = loop.time() + IDLE_S
+        while not any(map(self._room, self._trackers.values())) and not self._stopping.is_set():
+            progressed.clear()
+            if not await wait_at_most(progressed, until - loop.time()):
+                return
 
     # Keeping and giving up.
 
@@ -222,6 +254,12 @@ class Engine:
 def _freeze(trackers: Iterable[Tracker]) -> None:
     for tracker in trackers:
         tracker.freeze()
+
+
+async def _end(tasks: Collection[asyncio.Task[object]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _raise_error_of(*tasks: asyncio.Task[object]) -> None:

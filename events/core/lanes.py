@@ -25,6 +25,7 @@ from events.core.facts import Facts
 from events.core.outcome import Again, Done, Handle, Outage, Outcome
 from events.core.retry import BackOff
 from events.core.tracker import Slot, Tracker
+from events.core.waiting import wait_at_most
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class Lane:
         while (tracker := self._tracker) and tracker.has_work:
             pause_s = await self._step(tracker)
             self._lanes.progressed.set()
-            await (_pause(tracker, pause_s) if pause_s else self._lanes.budget.spend())
+            await (wait_at_most(tracker.stopped, pause_s) if pause_s else self._lanes.budget.spend())
 
     async def _step(self, tracker: Tracker) -> float:
         """Hand over what comes next. Seconds to wait before the next step."""
@@ -123,14 +124,6 @@ class Lane:
         self._back_off.reset()
         facts.back(partition)
         return max((outcome.after_s for outcome in undone if isinstance(outcome, Again)), default=0.0)
-
-
-async def _pause(tracker: Tracker, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await tracker.stopped.wait()
-    except TimeoutError:
-        return
 
 
 async def _unfinished(tasks: Collection[asyncio.Task[None]], limit_s: float) -> Collection[asyncio.Task[None]]:

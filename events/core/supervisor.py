@@ -3,8 +3,8 @@
 Rules
 * A consumer or producer is used once. What failed is never started again; `make` builds another.
 * The wait doubles from 0.5 s to 30 s, with jitter; after 60 s without an error it starts small again.
-* Each error is one log line. The traceback comes only with the first error of its kind: an outage of an hour must
-  not fill the log.
+* Brokers that are away are an outage: one log line when it begins, and one when the loop works again. Any other error
+  is one line each time; the traceback comes only with the first of its kind.
 * Stop and cancellation end it at once, also in the middle of a wait.
 * A loop that returns by itself is done, and so is its supervisor.
 """
@@ -16,7 +16,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
+from events.core.errors import BrokerUnavailable
+from events.core.outage import OutageLog
 from events.core.retry import BackOff, Random
+from events.core.waiting import wait_at_most
 
 log = logging.getLogger(__name__)
 
@@ -27,22 +30,17 @@ type State = Literal["new", "running", "waiting", "stopping", "stopped"]
 
 
 class Loop(Protocol):
-    """What can be kept running: an engine, or the relay."""
+    """What can be kept running: an engine, or the relay. `works` is set once it does what it is for."""
+
+    @property
+    def works(self) -> asyncio.Event:
+        """Set when `run` has what it needs: an outage before it is over."""
 
     async def run(self) -> None:
         """Run until `stop` is asked, or raise."""
 
     def stop(self) -> None:
         """Ask `run` to finish what it has begun and to return. Comes back at once."""
-
-
-async def wait_unless(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until `stop` is set."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
 
 
 class Supervisor:
@@ -59,7 +57,7 @@ class Supervisor:
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Random = random.random,
-        wait: Callable[[asyncio.Event, float], Awaitable[None]] = wait_unless,
+        wait: Callable[[asyncio.Event, float], Awaitable[object]] = wait_at_most,
     ) -> None:
         self.name, self._make, self._clock, self._wait = name, make, clock, wait
         self.state: State = "new"
@@ -69,6 +67,7 @@ class Supervisor:
         self.loop: Loop | None = None
         self._back_off = BackOff(FIRST_WAIT_S, MOST_WAIT_S, chance)
         self._kinds: set[type[Exception]] = set()
+        self._outage = OutageLog(log, name, clock)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep it running until `stop` is set; then let it finish and return."""
@@ -90,6 +89,7 @@ class Supervisor:
 
     async def _run_until(self, stop: asyncio.Event, loop: Loop) -> None:
         running, stopping = asyncio.create_task(loop.run()), asyncio.create_task(stop.wait())
+        working = asyncio.create_task(self._end_outage(loop))
         try:
             await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set():
@@ -97,15 +97,22 @@ class Supervisor:
                 loop.stop()
             await running
         finally:
-            stopping.cancel()
-            running.cancel()
-            await asyncio.wait((running, stopping))
+            for task in (running, stopping, working):
+                task.cancel()
+            await asyncio.wait((running, stopping, working))
+
+    async def _end_outage(self, loop: Loop) -> None:
+        await loop.works.wait()
+        self._outage.ends()
 
     async def _wait_after(self, error: Exception, stop: asyncio.Event) -> None:
         if self._clock() - self.since >= HEALTHY_AFTER_S:
             self._back_off.reset()
         delay = self._back_off.next()
-        self._log(error, 0.0 if stop.is_set() else delay)
+        if isinstance(error, BrokerUnavailable) and not stop.is_set():
+            self._outage.goes_on(str(error))
+        else:
+            self._log(error, 0.0 if stop.is_set() else delay)
         self._become("waiting", f"{type(error).__name__}: {error}")
         self.restarts += not stop.is_set()
         await self._wait(stop, delay)

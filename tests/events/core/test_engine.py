@@ -7,9 +7,11 @@ import pytest
 
 from events.core import engine as engine_module
 from events.core import lanes as lanes_module
+from events.core.engine import EngineOptions
 from events.core.errors import BrokerUnavailable, MembershipLost
 from events.core.outcome import DONE, Again
-from tests.events.core.consuming import QUICK, ZERO, Fleet, Gate, answering
+from tests.events.core.consuming import QUICK, ZERO, Fleet, Gate, answering, done
+from tests.virtual_time import in_virtual_time
 from tests.waiting import until
 
 
@@ -148,6 +150,65 @@ async def test_cancelling_commits_nothing_and_leaves_the_group():
     assert fleet.committed() is None
     assert fleet.group.members == []
     assert engine.facts.state == "failed"
+
+
+async def test_stop_ends_a_start_that_hangs():
+    fleet = Fleet()
+    engine = fleet.engine()
+    entered, cleaned = asyncio.Event(), []
+
+    async def start(owner):
+        entered.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append("start")
+
+    async def stop():
+        cleaned.append("stop")
+
+    fleet.consumers[0].start, fleet.consumers[0].stop = start, stop
+    running = asyncio.create_task(engine.run())
+    await entered.wait()
+
+    engine.stop()
+    await asyncio.wait_for(running, 5)
+
+    assert cleaned == ["start", "stop"]
+    assert engine.facts.state == "stopped"
+    assert not engine.works.is_set()
+
+
+@pytest.mark.parametrize("hanging", [(), ("call",), ("commit",), ("stop",), ("call", "commit", "stop", "fetch")])
+def test_a_stop_keeps_its_limit_whatever_hangs(hanging):
+    async def seconds():
+        fleet, gate = Fleet(), Gate()
+        fleet.send(3)
+        engine = fleet.engine(gate if "call" in hanging else done, EngineOptions(commit_interval_s=1.0))
+        for name in {"commit", "stop", "fetch"}.intersection(hanging):
+            hang_after(engine, fleet.consumers[0], name)
+        running = asyncio.create_task(engine.run())
+        await engine.works.wait()
+        await asyncio.sleep(1.0)  # so that a commit is under way
+        begin = asyncio.get_running_loop().time()
+        engine.stop()
+        await running
+        return asyncio.get_running_loop().time() - begin
+
+    limit = EngineOptions().stop_s if hanging else 0.1
+    assert in_virtual_time(seconds()) <= limit < 20
+
+
+def hang_after(engine, consumer, name):
+    """From now on this method of the consumer never ends; fetch does so once the engine was asked to stop."""
+    fetch = consumer.fetch
+
+    async def hang(*arguments):
+        if name == "fetch" and not engine._stopping.is_set():
+            return await fetch(*arguments)
+        await asyncio.Event().wait()
+
+    setattr(consumer, name, hang)
 
 
 async def test_an_error_out_of_start_is_raised():

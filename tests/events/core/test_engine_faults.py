@@ -16,7 +16,8 @@ from events.core.broker import Partition
 from events.core.engine import Engine, EngineOptions
 from events.core.errors import BrokerError
 from events.core.outcome import DONE, Again, Outage
-from events.core.supervisor import Supervisor, wait_unless
+from events.core.supervisor import Supervisor
+from events.core.waiting import wait_at_most
 from tests.events.core.consuming import GROUP, TOPIC, Diary, Fleet
 from tests.waiting import until
 
@@ -59,7 +60,7 @@ class Members:
         stop, diary = asyncio.Event(), Diary()
         self.diaries.append(diary)
         supervisor = Supervisor(
-            GROUP, lambda: self.make(diary), wait=lambda stop, seconds: wait_unless(stop, seconds / 500)
+            GROUP, lambda: self.make(diary), wait=lambda stop, seconds: wait_at_most(stop, seconds / 500)
         )
         self.members.append((stop, asyncio.create_task(supervisor.run(stop))))
 

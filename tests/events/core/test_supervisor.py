@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from events.core.errors import BrokerUnavailable, MembershipLost
-from events.core.supervisor import Supervisor, supervise, wait_unless
+from events.core.supervisor import Supervisor, supervise
 
 
 class Clock:
@@ -32,10 +32,14 @@ class Waits:
 class Failing:
     """A loop that fails at once, after some time on the clock."""
 
-    def __init__(self, error, clock=None, lasts_s=0.0):
+    def __init__(self, error, clock=None, lasts_s=0.0, works=False):
         self._error, self._clock, self._lasts_s = error, clock, lasts_s
+        self.works, self._does_work = asyncio.Event(), works
 
     async def run(self):
+        if self._does_work:
+            self.works.set()
+            await asyncio.sleep(0)
         if self._clock:
             self._clock.now += self._lasts_s
         raise self._error
@@ -49,6 +53,7 @@ class Steady:
 
     def __init__(self, error=None):
         self.started, self.ended, self._stop, self._error = asyncio.Event(), False, asyncio.Event(), error
+        self.works = asyncio.Event()
 
     async def run(self):
         self.started.set()
@@ -93,12 +98,27 @@ async def test_a_minute_of_health_makes_the_next_wait_small_again():
 
 
 async def test_the_traceback_comes_with_the_first_error_of_its_kind_only(caplog):
-    errors = iter([BrokerUnavailable("one"), BrokerUnavailable("two"), MembershipLost("three")])
+    errors = iter([MembershipLost("one"), MembershipLost("two"), ValueError("three")])
 
     await supervised(lambda: Failing(next(errors)), waits=Waits(until=3)).run(asyncio.Event())
 
     assert [record.exc_info is not None for record in caplog.records] == [True, False, True]
-    assert "quotes failed: BrokerUnavailable: two; starting anew in 1.0 s" in caplog.text
+    assert "quotes failed: MembershipLost: two; starting anew in 1.0 s" in caplog.text
+
+
+async def test_an_outage_is_one_line_when_it_begins_and_one_when_the_loop_works_again(caplog):
+    clock = Clock()
+    away = [Failing(BrokerUnavailable(f"nobody answers {number}"), clock, 5.0) for number in range(3)]
+    loops = iter([*away, Failing(MembershipLost("out"), works=True), Failing(BrokerUnavailable("away again"))])
+
+    await supervised(lambda: next(loops), waits=Waits(until=5), clock=clock).run(asyncio.Event())
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "quotes waits, and goes on by itself: nobody answers 0"),
+        ("WARNING", "quotes goes on after 10.0 s."),
+        ("ERROR", "quotes failed: MembershipLost: out; starting anew in 4.0 s"),
+        ("WARNING", "quotes waits, and goes on by itself: away again"),
+    ]
 
 
 async def test_what_cannot_be_made_counts_as_a_failure():
@@ -177,23 +197,6 @@ async def test_cancelling_ends_the_loop_too():
     assert running.cancelled()
     assert not loop.ended
     assert supervisor.state == "stopped"
-
-
-async def test_stop_cuts_a_wait_short():
-    stop = asyncio.Event()
-    waiting = asyncio.create_task(wait_unless(stop, 3600))
-    await asyncio.sleep(0)
-
-    stop.set()
-    await asyncio.wait_for(waiting, 1)
-
-
-async def test_a_wait_ends_by_itself():
-    stop = asyncio.Event()
-
-    await wait_unless(stop, 0.001)
-
-    assert not stop.is_set()
 
 
 @pytest.fixture(autouse=True)
