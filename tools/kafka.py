@@ -44,6 +44,10 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 """
 
+# It prints the class path, and Maven needs 9 jars to run it. The plugin that copies jars needs 48: with it the first
+# fetch took 62 s where this one takes 23.
+_GOAL = "org.codehaus.mojo:exec-maven-plugin:3.5.0:exec"
+
 _LOGGING = """rootLogger.level=info
 rootLogger.appenderRef.out.ref=out
 appender.out.type=Console
@@ -221,14 +225,26 @@ def fetch_jars():
         partial = HOME / "libs.partial"
         for leftover in (partial, LIBS):
             shutil.rmtree(leftover, ignore_errors=True)
-        (HOME / "pom.xml").write_text(_POM.format(version=VERSION))
-        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
-        command = [maven, "-q", "-B", "-f", str(HOME / "pom.xml"), *goal]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if done.returncode:
-            words = "\n".join(done.stdout.decode(errors="replace").splitlines()[:5])
-            raise ServerError(f"Maven could not fetch Kafka:\n{words}")
+        partial.mkdir()
+        for jar in _resolve(maven):
+            shutil.copy(jar, str(partial))
         partial.rename(LIBS)
+
+
+def _resolve(maven):
+    """Let Maven fetch what the POM names into its own repository; return the paths of the jars."""
+    (HOME / "pom.xml").write_text(_POM.format(version=VERSION))
+    listed = HOME / "classpath"
+    command = [maven, "-q", "-B", "-f", str(HOME / "pom.xml"), "-Dmaven.artifact.threads=16", _GOAL]
+    command += ["-Dexec.executable=echo", "-Dexec.args=%classpath", "-Dexec.classpathScope=runtime"]
+    command += [f"-Dexec.outputFile={listed}"]
+    quick_start = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC " + os.environ.get("MAVEN_OPTS", "")
+    environment = {**os.environ, "MAVEN_OPTS": quick_start}
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    if done.returncode:
+        words = "\n".join(done.stdout.decode(errors="replace").splitlines()[:5])
+        raise ServerError(f"Maven could not fetch Kafka:\n{words}")
+    return [path for path in listed.read_text().strip().split(os.pathsep) if path.endswith(".jar")]
 
 
 def main(arguments=None):
