@@ -3,7 +3,7 @@
 import asyncio
 import atexit
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -15,7 +15,7 @@ def run(*resources: Resource, startup_timeout: float = 25.0, shutdown_timeout: f
     """Hold `resources` open until a stop signal, `run.stop()` or `run.fail()`. Time limits are in seconds.
 
     Returns the exit code: 0, or 1 if anything went wrong. The first signal drains, a second Ctrl-C hurries. In a
-    thread (an autoreloader's) no signal is heard: there the end of the interpreter stops the run.
+    thread (an autoreloader's) no signal is heard: there `stop_runs()` stops it, or the end of the interpreter.
     """
 
     async def alone() -> int:
@@ -34,6 +34,19 @@ def run(*resources: Resource, startup_timeout: float = 25.0, shutdown_timeout: f
 
     with asyncio.Runner() as runner:
         return runner.run(alone())
+
+
+def stop_runs() -> None:
+    """Stop what `run` holds open in other threads, and wait until it is closed, within its time limit.
+
+    For the end of a main thread under which an autoreloader runs. The end of the interpreter does it too, but by then
+    no executor takes work any more: whatever closes by `asyncio.to_thread` fails.
+    """
+    for stop in list(_stops):
+        stop()
+
+
+_stops: list[Callable[[], None]] = []
 
 
 class _Over(asyncio.Event):
@@ -56,8 +69,10 @@ def _stopped_at_exit(run: Run, shutdown_timeout: float) -> Iterator[None]:
         ended.wait(shutdown_timeout)
 
     atexit.register(stop)
+    _stops.append(stop)
     try:
         yield
     finally:
         atexit.unregister(stop)
+        _stops.remove(stop)
         ended.set()

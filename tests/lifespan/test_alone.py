@@ -34,6 +34,8 @@ async def consuming(run):
         print("closing", flush=True)
         await asyncio.Event().wait()
     await watch
+    if "runs" in sys.argv:
+        await asyncio.to_thread(print, "by an executor", flush=True)
     print("flushed", flush=True)
 
 async def watching(run):
@@ -50,6 +52,8 @@ if "slow" in sys.argv:
 if "thread" in sys.argv:
     threading.Thread(target=lifespan.run, args=(consuming,), daemon=True).start()
     time.sleep(0.5)
+    if "runs" in sys.argv:
+        lifespan.stop_runs()
     sys.exit(3)
 sys.exit(lifespan.run(consuming))
 """
@@ -140,6 +144,12 @@ def test_in_a_thread_the_end_of_the_interpreter_stops_it(script):
     out, err = process.communicate(timeout=20)
 
     assert (process.returncode, out, err) == (3, "up\ndrained\nflushed\n", "")
+
+
+def test_a_run_in_a_thread_is_stopped_while_executors_still_take_work(script):
+    out, err = script("thread", "runs").communicate(timeout=20)
+
+    assert (out, err) == ("up\ndrained\nby an executor\nflushed\n", "")
 
 
 def ending(how):

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.autoreload import run_with_reloader
 
 from events.worker import consumers
-from lifespan import run
+from lifespan import run, stop_runs
 
 
 class Command(BaseCommand):
@@ -32,6 +32,9 @@ class Command(BaseCommand):
         except LookupError as error:
             raise CommandError(str(error.args[0])) from error
         if options["reload"]:
-            run_with_reloader(partial(run, *resources))
+            try:
+                run_with_reloader(partial(run, *resources))
+            finally:
+                stop_runs()  # a reload is the end of the process
         elif code := run(*resources):
             sys.exit(code)
