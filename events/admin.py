@@ -56,7 +56,7 @@ class ReadOnly:
     @admin.display(description="headers")
     def headers_text(self, row: OutboxRecord | HeldRecord) -> SafeString:
         """The headers, one a line."""
-        lines = [f"{name}: {as_text(value)}" for name, value in row.record().headers]
+        lines = [f"{name}: {'none' if value is None else as_text(value)}" for name, value in row.record().headers]
         return format_html("<pre>{}</pre>", "\n".join(lines))
 
 

@@ -55,7 +55,7 @@ class OutboxRecord(models.Model):
     @classmethod
     def holding(cls, record: OutgoingRecord) -> Self:
         """An unsaved row that holds the record. Its `event_id` is the record's `ce_id`, a UUID."""
-        identity = next(value for name, value in record.headers if name == "ce_id")
+        identity = next(value for name, value in record.headers if name == "ce_id" and value)
         return cls(
             event_id=uuid.UUID(identity.decode()),
             topic=record.topic,
@@ -113,6 +113,8 @@ class HeldRecord(models.Model):
     class State(models.TextChoices):
         """What is to become of the record."""
 
+        # Only dead is written today. Parked and discarded, their index and the place and time of a record come with
+        # the delivery ladder and replay: they stand here now so that no table of a running project changes for them.
         PARKED = "parked", "parked: is tried again later"
         DEAD = "dead", "dead: waits for a person"
         DISCARDED = "discarded", "discarded by a person"
@@ -160,6 +162,15 @@ class HeldRecord(models.Model):
     @classmethod
     def holding(cls, record: Record, *, group: str, subscriber: str = "", envelope: Envelope | None = None) -> Self:
         """An unsaved row, state dead, that holds the record. `failed_with` then says why."""
+        row = cls.bare(record, group=group, subscriber=subscriber)
+        row.headers = held(record.headers)
+        row.event_id = _storable(envelope.id if envelope else _text(record, "ce_id"), 255)
+        row.event_type = _storable(envelope.type if envelope else _text(record, "ce_type"), 255)
+        return row
+
+    @classmethod
+    def bare(cls, record: Record, *, group: str, subscriber: str = "") -> Self:
+        """The same without the headers and what is read from them: for a record that has no better row."""
         return cls(
             group=group,
             subscriber=subscriber,
@@ -168,10 +179,7 @@ class HeldRecord(models.Model):
             offset=record.offset,
             key=record.key,
             value=record.value,
-            headers=held(record.headers),
             timestamp_ms=record.timestamp_ms,
-            event_id=_storable(envelope.id if envelope else _text(record, "ce_id"), 255),
-            event_type=_storable(envelope.type if envelope else _text(record, "ce_type"), 255),
         )
 
     def failed_with(self, error: BaseException, *, reason: str, attempts: int = 0) -> Self:

@@ -16,8 +16,8 @@ from typing import NamedTuple, Protocol
 
 from events.core.errors import BrokerUnavailable, RecordRefused
 
-type Headers = tuple[tuple[str, bytes], ...]
-"""Header names and values in the order of the wire. A name may come twice; the last one wins."""
+type Headers = tuple[tuple[str, bytes | None], ...]
+"""Header names and values in the order of the wire. A name may come twice; the last one wins. Kafka has null values."""
 
 
 class Partition(NamedTuple):
@@ -50,7 +50,7 @@ class OutgoingRecord:
     @property
     def size(self) -> int:
         """Bytes of key, value and headers, without the broker's own framing."""
-        headers = sum(len(name) + len(value) for name, value in self.headers)
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
         return len(self.key or b"") + len(self.value) + headers
 
 
@@ -72,16 +72,18 @@ class Record:
         return Place(self.topic, self.partition, self.offset)
 
     def header(self, name: str) -> bytes | None:
-        """The value of the last header of this name, or None."""
+        """The value of the last header of this name; None where there is none, or where it is null."""
         return next((value for key, value in reversed(self.headers) if key == name), None)
 
 
 type SendResult = Place | RecordRefused | BrokerUnavailable
-"""What became of one outgoing record. Refused: this record never goes. Unavailable: it may have gone, or not."""
+"""What became of one outgoing record. Refused: it never goes (`TopicRefused`: not before its topic is mended).
+Unavailable: it may have gone, or not."""
 
 
 class Producer(Protocol):
-    """Hands records to Kafka. One `send` at a time; after any result that is not a `Place`, build a new one."""
+    """Hands records to Kafka. One `send` at a time; after one that was cancelled, or any result that is not a `Place`,
+    build a new one."""
 
     async def start(self) -> None:
         """Connect. Raises `BrokerUnavailable` at once when nobody answers."""
@@ -90,7 +92,10 @@ class Producer(Protocol):
         """Send in order and wait until the brokers have them all, or the deadline passes. One result a record."""
 
     async def stop(self) -> None:
-        """Flush within a time limit, then close, hard if need be. Never raises, never hangs."""
+        """Flush within a time limit, then close, hard if need be. Never raises, never hangs.
+
+        After a `send` that failed or was cancelled nothing is flushed.
+        """
 
 
 class Claim(NamedTuple):

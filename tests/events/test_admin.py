@@ -22,7 +22,8 @@ def waiting(db):
 
 @pytest.fixture
 def held(db):
-    record = Record("quotes", 1, 7, b"\xff\x00", b"<script>not json", (("ce_id", b"x"), ("odd", b"\xfe")), 5)
+    headers = (("ce_id", b"x"), ("odd", b"\xfe"), ("gone", None))
+    record = Record("quotes", 1, 7, b"\xff\x00", b"<script>not json", headers, 5)
     row = HeldRecord.holding(record, group="likes").failed_with(ValueError("broken"), reason="json")
     row.save()
     return row
@@ -92,6 +93,7 @@ def test_a_held_record_of_arbitrary_bytes_is_read(admin_client, held):
     assert "ValueError" in listed
     assert "\\xff" in read
     assert "odd: \\xfe" in read
+    assert "gone: none" in read
     assert "&lt;script&gt;not json" in read
     assert "<script>not json" not in read
     assert page(admin_client, "heldrecord", held, "delete").status_code == 403

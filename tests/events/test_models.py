@@ -9,7 +9,15 @@ from events.core.broker import OutgoingRecord, Record
 from events.models import HeldRecord, OutboxRecord
 
 ID = b"0199f3a0-0000-7000-8000-000000000001"
-ODD = (("ce_id", ID), ("twice", b"1"), ("twice", b"2"), ("odd", b"\xff\x00"), ("nul", b"\0"), ("é", "é".encode()))
+ODD = (
+    ("ce_id", ID),
+    ("null", None),
+    ("twice", b"1"),
+    ("twice", b"2"),
+    ("odd", b"\xff\x00"),
+    ("nul", b"\0"),
+    ("é", "é".encode()),
+)
 
 
 @pytest.mark.django_db
