@@ -18,6 +18,7 @@ from events.core.envelope import Envelope, current_traceparent
 from events.core.errors import InvalidEvent, Undecodable
 from events.core.event import Event, declaration, field_names
 from events.core.identity import event_id, uuid7
+from events.core.moments import naive_moments
 from events.core.registry import EventClass, Registry, registry
 
 JSON = b"application/json"
@@ -90,6 +91,11 @@ def _value(event: Event) -> bytes:
         raise InvalidEvent(f"{type(event).__name__}: {error}") from error
     if arrives != event:
         raise InvalidEvent(f"{type(event).__name__}: {_differences(event, arrives)}")
+    if naive := naive_moments(event):
+        raise InvalidEvent(
+            f"{type(event).__name__}: {', '.join(naive)} must have a time zone: readers elsewhere could only guess it. "
+            "Use django.utils.timezone.now() or datetime.now(UTC)."
+        )
     return value
 
 
@@ -122,7 +128,8 @@ def _is_structured(record: Record) -> bool:
 
 
 def _binary(record: Record) -> dict[str, str]:
-    return {name[3:]: value.decode(errors="replace") for name, value in record.headers if name.startswith("ce_")}
+    given = ((name[3:], value) for name, value in record.headers if name.startswith("ce_"))
+    return {name: value.decode(errors="replace") for name, value in given if value is not None}
 
 
 def _structured(record: Record) -> tuple[dict[str, str], msgspec.Raw]:
@@ -165,10 +172,12 @@ def _envelope(record: Record, attributes: Mapping[str, str], *, event: Event) ->
 
 
 def _time(text: str | None) -> datetime | None:
+    """A moment with its time zone. One without, which CloudEvents forbids and some producers write, is taken as UTC."""
     try:
-        return datetime.fromisoformat(text) if text else None
+        moment = datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def inbox_id(envelope: Envelope) -> uuid.UUID:

@@ -155,6 +155,17 @@ def test_a_number_that_json_cannot_hold_is_not_published():
         CODEC.encode(Measured(value=float("nan")))
 
 
+def test_a_datetime_without_a_time_zone_is_not_published_and_is_named():
+    class Stayed(Event, topic="all"):
+        guest: str
+        until: datetime
+
+    with pytest.raises(InvalidEvent, match="Stayed: until must have a time zone"):
+        CODEC.encode(Stayed(guest="secret", until=datetime(2026, 1, 2)))
+
+    assert CODEC.encode(Stayed(guest="secret", until=datetime(2026, 1, 2, tzinfo=UTC)))
+
+
 def test_an_event_without_a_topic_is_not_published():
     class Base(Event):
         pass
@@ -232,6 +243,20 @@ def test_a_time_that_is_none_is_left_out():
     envelope = CODEC.decode(record("solo", b'{"number": 3}', ce_time="yesterday"))
 
     assert envelope.time is None
+
+
+def test_a_time_without_a_zone_is_taken_as_utc():
+    envelope = CODEC.decode(record("solo", b'{"number": 3}', ce_time="2026-01-02T03:04:05"))
+
+    assert envelope.time == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_a_header_that_is_null_is_as_if_it_were_not_there():
+    nulls = (("ce_type", None), ("ce_id", None), ("content-type", None), ("traceparent", None), ("other", None))
+
+    envelope = CODEC.decode(Record("test.solo", 3, 9, b"k", b'{"number": 3}', nulls))
+
+    assert (envelope.event, envelope.id, envelope.traceparent) == (Alone(number=3), "test.solo/3/9", None)
 
 
 def test_the_trace_is_passed_on_to_what_is_published_meanwhile():
