@@ -31,9 +31,8 @@ from events.core.outcome import DONE, Again, Outage, Outcome
 from events.core.registry import EventClass, Group, Subscriber
 from events.core.retry import RetryPolicy
 from events.database import Threads
-from events.dead_letters import bury
-from events.log_lines import log_buried, log_handled, log_retry, log_unwanted
-from events.models import HeldRecord
+from events.dead_letters import bury, letter
+from events.log_lines import log_batch_failed, log_buried, log_handled, log_retry, log_unwanted
 from events.running import DatabaseAway, Running
 
 logger = logging.getLogger("events.handling")
@@ -109,7 +108,7 @@ class Handling:
         except Undecodable as error:
             await self._bury(record, None, reason=error.reason, error=error)
         except Exception as error:  # what a class's own __post_init__ raises is not always a ValueError
-            await self._bury(record, None, reason="schema", error=error)
+            await self._bury(record, None, reason="schema", error=printable(error))
         else:
             if not isinstance(decoded, Unwanted):
                 return Job(record, decoded)
@@ -148,8 +147,8 @@ class Handling:
         except DatabaseAway as error:
             raise Away(str(error)) from error
         except Exception as error:
-            text = "%s failed on a batch of %d: %s; now one at a time"
-            logger.warning(text, subscriber.name, len(jobs), printable(error))
+            records = [job.record for job in jobs]
+            log_batch_failed(records, jobs[0].envelope, subscriber=subscriber.name, error=printable(error))
             return False
         return True
 
@@ -184,14 +183,14 @@ class Handling:
             self.attempts.finish(job.record, subscriber.name)
             return None
         if isinstance(error, Retry) and error.after_s is not None:
-            after_s = max(error.after_s, 0.0)
+            after_s = min(max(error.after_s, 0.0), self.policy.max_delay_s)  # its whole partition waits with it
         log_retry(job.record, job.envelope, subscriber=subscriber.name, after_s=after_s, error=error)
         return after_s
 
     async def _bury(
         self, record: Record, envelope: Envelope | None, *, subscriber: str = "", reason: str, error: Exception
     ) -> None:
-        row = HeldRecord.holding(record, group=self.name, subscriber=subscriber, envelope=envelope)
+        row = letter(record, group=self.name, subscriber=subscriber, envelope=envelope)
         row.failed_with(error, reason=reason, attempts=self.attempts.count(record, subscriber))
         try:
             async with self.threads.borrowed() as thread:

@@ -1,26 +1,13 @@
 """The log lines of a record, each with the facts of the record as structured `extra`; never with its value."""
 
 import logging
+from collections.abc import Sequence
 
 from events.core.broker import Record
 from events.core.envelope import Envelope
+from events.core.extra import extra
 
 logger = logging.getLogger("events.handling")
-
-type Extra = dict[str, object]
-
-
-def extra(record: Record, envelope: Envelope | None = None, *, subscriber: str = "") -> Extra:
-    """What every line about a record carries: event id, type and key, its place in Kafka, the subscriber."""
-    return {
-        "event_id": envelope.id if envelope else _header(record, "ce_id"),
-        "event_type": envelope.type if envelope else _header(record, "ce_type"),
-        "key": None if record.key is None else record.key.decode(errors="replace"),
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "subscriber": subscriber,
-    }
 
 
 def log_handled(record: Record, envelope: Envelope, *, subscriber: str) -> None:
@@ -49,13 +36,16 @@ def log_retry(record: Record, envelope: Envelope, *, subscriber: str, after_s: f
     logger.warning(text, *values, extra=extra(record, envelope, subscriber=subscriber))
 
 
+def log_batch_failed(records: Sequence[Record], envelope: Envelope, *, subscriber: str, error: Exception) -> None:
+    """A subscriber failed on a batch, whose records are now handled alone. `envelope`: of the first one."""
+    first = records[0]
+    values = (subscriber, len(records), first.place, f"{type(error).__name__}: {error}")
+    text = "%s failed on a batch of %d that begins with %s: %s; now one at a time"
+    logger.warning(text, *values, extra=extra(first, envelope, subscriber=subscriber))
+
+
 def log_buried(record: Record, envelope: Envelope | None, *, subscriber: str, reason: str, error: Exception) -> None:
     """A record became a dead letter. With the traceback."""
     values = (envelope.type if envelope else "record", record.place, reason, subscriber or "nobody could decode it")
     text = "%s %s is a dead letter (%s): %s"
     logger.error(text, *values, extra=extra(record, envelope, subscriber=subscriber), exc_info=error)
-
-
-def _header(record: Record, name: str) -> str | None:
-    value = record.header(name)
-    return None if value is None else value.decode(errors="replace")

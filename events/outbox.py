@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from events.conf import config
 from events.core.broker import OutgoingRecord
+from events.core.extra import extra
 from events.core.retry import delay_of
 from events.models import OutboxRecord
 
@@ -65,11 +66,11 @@ def refuse(row: OutboxRecord, why: str) -> None:
     wait = delay_of(attempts - 1, first_s=REFUSED_FIRST_S, most_s=REFUSED_MOST_S, chance=random.random)
     not_before = timezone.now() + timedelta(seconds=wait)
     _all().filter(id=row.id).update(attempts=attempts, not_before=not_before, error=why.replace("\0", "�"))
-    key = None if row.key is None else bytes(row.key).decode(errors="replace")
+    facts = extra(row.record())
     log.error(
         "Kafka refuses record %s of topic %s, key %s, event %s (attempt %d, next in %.0f s): %s",
-        *(row.id, row.topic, key, row.event_id, attempts, wait, why),
-        extra={"event_id": str(row.event_id), "topic": row.topic, "key": key},
+        *(row.id, row.topic, facts["key"], row.event_id, attempts, wait, why),
+        extra=facts,
     )
 
 

@@ -1,4 +1,8 @@
-"""`Lanes`: who works on what has been fetched: one lane per partition, lanes side by side.
+"""`Lanes`: who works on what has been fetched, lanes side by side.
+
+A lane is the records of one key, in order; which lane a record is in follows from the record alone. Here that is its
+partition: the coarsest lane there is, and right, because all records of a key are in one partition. So today keys of
+one partition wait for each other. Nothing outside this file and the tracker counts on it: lanes may become finer.
 
 Rules
 * A lane hands one record, or one batch, to `handle` after the other. The lanes together run at most `concurrency`
@@ -21,6 +25,7 @@ from collections.abc import Collection, Sequence
 
 from events.core.broker import Partition
 from events.core.budget import LoopBudget
+from events.core.extra import extra
 from events.core.facts import Facts
 from events.core.outcome import Again, Done, Handle, Outage, Outcome
 from events.core.retry import BackOff
@@ -58,7 +63,7 @@ class Lanes:
 
 
 class Lane:
-    """One partition, across all its trackers. `task` is there while it works."""
+    """One lane: today a partition, across all its trackers. `task` is there while it works."""
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
@@ -100,7 +105,8 @@ class Lane:
         return outcomes
 
     def _bug(self, slots: Sequence[Slot], error: BaseException) -> Sequence[Outcome]:
-        log.error("%s: handle failed on %s", self._lanes.facts.name, slots[0].record.place, exc_info=error)
+        first, name = slots[0].record, self._lanes.facts.name
+        log.error("%s: handle failed on %s", name, first.place, extra=extra(first), exc_info=error)
         return [Outage(f"handle failed: {type(error).__name__}")] * len(slots)
 
     def _settle(self, tracker: Tracker, slots: Sequence[Slot], *, outcomes: Sequence[Outcome]) -> float:

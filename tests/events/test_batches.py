@@ -33,6 +33,21 @@ async def test_a_batch_is_one_call_and_one_transaction(shop, threads, kind):
     assert await aeffects() == ["3"]
 
 
+async def test_a_line_about_a_batch_carries_the_facts_of_its_first_record(shop, threads, caplog):
+    @shop.subscriber(Happened, batch=10)
+    def note(events):
+        if len(events) > 1:
+            raise ValueError
+
+    records = [shop.record(a("one", number)) for number in (1, 2)]
+
+    await shop.handling(threads).handle(records)
+
+    [line] = [one for one in caplog.records if "batch of 2" in one.getMessage()]
+    assert (line.event_type, line.topic, line.offset, line.subscriber) == ("Happened", "effects", 0, "note")
+    assert (line.key, line.event_id) == ("one", records[0].header("ce_id").decode())
+
+
 async def test_a_poison_record_does_not_sink_the_batch_it_is_in(shop, threads):
     calls = []
 

@@ -6,7 +6,7 @@ import logging
 import pytest
 from django.db import OperationalError
 
-from events import Reject, Retry
+from events import Event, Reject, Retry
 from events.core.outcome import DONE, Again, Outage
 from events.core.retry import RetryPolicy
 from tests.effects import AlsoHappened, Elsewhere, Happened, a, adead, aeffects, write
@@ -63,6 +63,80 @@ async def test_retry_says_itself_when(shop, threads):
     outcomes = [(await handling.handle([shop.record(a("one", number))]))[0] for number in (0, 1)]
 
     assert outcomes == [Again(0.5), Again(7)]
+
+
+async def test_retry_waits_no_longer_than_the_settings_allow(shop, threads):
+    waits = iter([3600, float("inf"), -1])
+
+    @shop.subscriber(Happened)
+    def note(event):
+        raise Retry(after_s=next(waits))
+
+    handling = shop.handling(threads)
+
+    outcomes = [(await handling.handle([shop.record(a("one"))]))[0] for _ in range(3)]
+
+    assert outcomes == [Again(30), Again(30), Again(0)]
+
+
+ODD_HEADERS = (("h", None), ("ce_id", None), ("nul\0", b"\0"), ("", None), ("half \ud800", b"\xff"), ("é", b""))
+
+
+@pytest.mark.parametrize("value", [b"{", None])
+async def test_odd_headers_of_what_is_no_event_block_nothing(shop, threads, value):
+    shop.subscriber(Happened, name="note")(write)
+    record = shop.record(a("one"), value=value, headers=(("ce_type", b"Happened"), *ODD_HEADERS))
+
+    outcomes = await shop.handling(threads).handle([record])
+
+    assert outcomes == [DONE]
+    assert [letter.record().headers for letter in await adead()] == [record.headers]
+
+
+async def test_odd_headers_of_an_event_that_fails_block_nothing(shop, threads):
+    @shop.subscriber(Happened)
+    def note(event):
+        raise Reject
+
+    record = shop.record(a("one"))
+    odd = shop.record(a("one"), headers=(*record.headers, *ODD_HEADERS))
+
+    outcomes = await shop.handling(threads).handle([odd])
+
+    assert outcomes == [DONE]
+    assert [letter.record().headers for letter in await adead()] == [odd.headers]
+
+
+async def test_headers_that_cannot_be_held_at_all_leave_a_bare_dead_letter(shop, threads):
+    shop.subscriber(Happened, name="note")(write)
+    record = shop.record(a("one"), value=b"{", headers=(("ce_type", b"Happened"), (5, b"x")))
+
+    outcomes = await shop.handling(threads).handle([record])
+
+    assert outcomes == [DONE]
+    (letter,) = await adead()
+    assert (letter.reason, letter.headers, letter.record().value) == ("schema", [], b"{")
+
+
+async def test_an_error_of_the_class_itself_whose_text_cannot_be_made_blocks_nothing(shop, threads):
+    class Nasty(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    class Picky(Event, topic="picky"):
+        def __post_init__(self):
+            if not published:
+                raise Nasty
+
+    shop.subscriber(Picky, name="note")(write)
+    published = True
+    record = shop.record(Picky())
+    published = False
+
+    outcomes = await shop.handling(threads).handle([record])
+
+    assert outcomes == [DONE]
+    assert "Nasty" in (await adead())[0].error_message
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,8 @@ async def test_a_bug_in_handle_loses_nothing_and_is_logged(caplog, bug):
     assert [call[0][1] for call in diary.calls] == [0, 0, 1, 2]
     assert engine.facts.outage == 1
     assert "quotes/0/0" in caplog.text
-    assert any(record.exc_info for record in caplog.records)
+    [line] = [record for record in caplog.records if record.exc_info]
+    assert (line.topic, line.partition, line.offset, line.subscriber) == ("quotes", 0, 0, "")
 
 
 async def test_the_next_ownership_waits_for_a_call_of_the_lost_one():
