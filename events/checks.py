@@ -8,6 +8,8 @@
 | E004 | `EVENTS["DATABASE"]` is not in `DATABASES` |
 | E005 | `EVENTS["PRODUCER"]` or `EVENTS["CONSUMER"]` holds what the client does not know, or what breaks a promise |
 | E006 | no `EVENTS["BOOTSTRAP_SERVERS"]` without `DEBUG` (`--deploy`: `manage.py test` runs without `DEBUG` too) |
+| E007 | two subscribers share a name in one group, or a group that is one subscriber's own |
+| E008 | `EVENTS["DRAIN"]` is not below the consumer's `rebalance_timeout_ms` |
 | W001 | SQLite without `transaction_mode` IMMEDIATE |
 | W002 | SQLite without WAL |
 | W003 | SQLite with a short time-out |
@@ -27,6 +29,7 @@ from events.conf import Config, config, problems_of
 from events.core.event import declaration
 from events.core.registry import Registry, registry
 from events.kafka.arguments import problems
+from events.kafka.connection import CONSUMER
 
 SQLITE_TIMEOUT_S = 10.0
 """Below so many seconds of waiting for another writer, SQLite gives up under load."""
@@ -76,11 +79,21 @@ def _groups(known: Registry, given: Config) -> Iterator[CheckMessage]:
             f"Without a group: the subscribers {', '.join(sorted(names))}.",
             hint='Set EVENTS["GROUP"], which must then stay the same, or @subscriber(..., group=...).',
         )
+    for problem in known.group_problems(given.group):
+        yield _error(7, problem)
 
 
 def _client(given: Config) -> Iterator[CheckMessage]:
     for problem in problems(given.PRODUCER, given.CONSUMER):
         yield _error(5, problem)
+    rebalance_ms = given.CONSUMER.get("rebalance_timeout_ms", CONSUMER["rebalance_timeout_ms"])
+    if isinstance(rebalance_ms, int) and rebalance_ms <= given.DRAIN * 1000:
+        yield _error(
+            8,
+            f'EVENTS["DRAIN"] is {given.DRAIN:g} s, and a rebalance ends after {rebalance_ms / 1000:g} s: a member '
+            "that still waits for its subscribers is then thrown out of the group, and their records come again.",
+            hint='Lower EVENTS["DRAIN"], or raise EVENTS["CONSUMER"]["rebalance_timeout_ms"].',
+        )
 
 
 def _brokers(given: Config) -> Iterator[CheckMessage]:

@@ -6,6 +6,7 @@ the inbox and the committed offsets keep them, and a moved file must not replay 
 """
 
 import inspect
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypedDict, Unpack, overload
@@ -163,7 +164,19 @@ class Registry:
         return sorted({topic for one in self.events() if (topic := declaration(one).topic)})
 
     def groups(self, default: str) -> dict[str, Group]:
-        """All groups by name, where the settings call the default one `default`."""
+        """All groups by name, where the settings call the default one `default`.
+
+        Raises `InvalidDeclaration` where two subscribers get into each other's way under that name.
+        """
+        for problem in self.group_problems(default):
+            raise InvalidDeclaration(problem)
+        return self._members(default)
+
+    def group_problems(self, default: str) -> list[str]:
+        """What `groups` refuses, one sentence each: it shows only when the default group has its name."""
+        return [problem for group in self._members(default).values() for problem in _clashes(group)]
+
+    def _members(self, default: str) -> dict[str, Group]:
         members: dict[str, list[Subscriber]] = {}
         for subscriber in self.subscribers:
             members.setdefault(subscriber.group_name(default), []).append(subscriber)
@@ -187,6 +200,22 @@ class DeclaredRegistry(Registry):
     def events(self) -> list[EventClass]:
         """Every declared event class."""
         return list(event_module.declared)
+
+
+def _clashes(group: Group) -> Iterable[str]:
+    counted = Counter(one.name for one in group.subscribers)
+    for name in (name for name, times in counted.items() if times > 1):
+        yield (
+            f"Group {group.name!r} has {counted[name]} subscribers {name!r}: the inbox would take them for one, and "
+            "all but one would be skipped. Give each a name of its own: @subscriber(..., name=...)."
+        )
+    alone = [one.name for one in group.subscribers if one.stands_alone]
+    if alone and len(counted) > 1:
+        others = ", ".join(repr(name) for name in counted if name != alone[0])
+        yield (
+            f"Group {group.name!r} belongs to the subscriber {alone[0]!r} alone, because of its batch=, concurrency= "
+            f"or atomic=False, but {others} would share it. Give one of them another group= or name=."
+        )
 
 
 def _is_event_class(candidate: object) -> bool:

@@ -73,6 +73,40 @@ def test_a_subscriber_without_a_group_needs_the_default_one():
     assert list(_groups(registry, Config(GROUP="x"))) == []
 
 
+def test_two_subscribers_that_get_into_each_others_way_are_an_error():
+    registry = Registry()
+
+    class First(Event, topic="checked"):
+        pass
+
+    registry.subscriber(First, name="count")(lambda event: None)
+    registry.subscriber(First, name="count", group="shop")(lambda event: None)
+    registry.subscriber(First, name="mail", batch=5)(lambda events: None)
+    registry.subscriber(First, name="other", group="shop.mail")(lambda event: None)
+
+    messages = list(_groups(registry, Config(GROUP="shop")))
+
+    assert ids(messages) == ["E007", "E007"]
+    assert "'count'" in messages[0].msg
+    assert "'shop.mail'" in messages[1].msg
+    assert list(_groups(registry, Config(GROUP="else"))) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"DRAIN": 59}, []),
+        ({"DRAIN": 60}, ["E008"]),
+        ({"DRAIN": 10, "CONSUMER": {"rebalance_timeout_ms": 10_000}}, ["E008"]),
+        ({"DRAIN": 65, "CONSUMER": {"rebalance_timeout_ms": 66_000}}, []),
+    ],
+)
+def test_a_drain_must_end_before_the_rebalance_does(settings, given, expected):
+    settings.EVENTS = {**settings.EVENTS, **given}
+
+    assert ids(check()) == expected
+
+
 def test_an_unknown_database_is_an_error_that_names_the_known_ones(settings):
     settings.EVENTS = {**settings.EVENTS, "DATABASE": "elsewhere"}
 

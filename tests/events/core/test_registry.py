@@ -124,6 +124,35 @@ def test_a_name_is_taken_once_in_a_group():
         registry.subscriber(Shipped, group="b")(named("count"))
 
 
+def test_two_of_one_name_are_refused_where_the_default_group_turns_out_to_be_theirs():
+    registry = Registry()
+    registry.subscriber(Sold)(named("count"))
+    registry.subscriber(Shipped, group="shop")(named("count"))
+
+    with pytest.raises(InvalidDeclaration, match="Group 'shop' has 2 subscribers 'count'"):
+        registry.groups("shop")
+
+    assert sorted(registry.groups("other")) == ["other", "shop"]
+
+
+def test_two_that_stand_alone_under_one_name_are_refused():
+    registry = Registry()
+    registry.subscriber(Sold, batch=5)(named("count"))
+    registry.subscriber(Shipped, group="shop", concurrency=5)(named("count"))
+
+    with pytest.raises(InvalidDeclaration, match=r"Group 'shop\.count' has 2 subscribers"):
+        registry.groups("shop")
+
+
+def test_nobody_joins_the_group_of_a_subscriber_that_stands_alone():
+    registry = Registry()
+    registry.subscriber(Sold, batch=500)(named("mail"))
+    registry.subscriber(Sold, group="shop.mail")(named("plain"))
+
+    with pytest.raises(InvalidDeclaration, match="'shop.mail' belongs to the subscriber 'mail' alone.*'plain' would"):
+        registry.groups("shop")
+
+
 @pytest.mark.parametrize(
     "function",
     [lambda: None, lambda event, more: None, lambda *, event: None],
