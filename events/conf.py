@@ -20,12 +20,12 @@ RUNNABLE = ("relay", "consume")
 SIZES = ("partitions", "replication")
 
 
-def key(default: Any, text: str) -> Any:
-    """A field of `Config`: its default and its line in the reference."""
+def key(default: Any, text: str, *, secret: bool = False) -> Any:
+    """A field of `Config`: its default and its line in the reference. `secret`: it may hold a password, so no repr."""
     metadata = {"text": text}
     if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+        return field(default_factory=lambda: dict(default), metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,8 @@ class Config:
         (),
         "What a web process runs besides HTTP: `relay`, `consume`, `none`. Empty: both with `DEBUG`, else the relay.",
     )
-    PRODUCER: Mapping[str, Any] = key({}, "Arguments for aiokafka's producer, TLS and SASL included.")
-    CONSUMER: Mapping[str, Any] = key({}, "Arguments for aiokafka's consumer, TLS and SASL included.")
+    PRODUCER: Mapping[str, Any] = key({}, "Arguments for aiokafka's producer, TLS and SASL included.", secret=True)
+    CONSUMER: Mapping[str, Any] = key({}, "Arguments for aiokafka's consumer, TLS and SASL included.", secret=True)
     PARTITIONS: int = key(6, "Partitions of a topic that `events_topics --apply` creates.")
     REPLICATION: int = key(3, "Replicas of a topic that `events_topics --apply` creates.")
     TOPICS: Mapping[str, Mapping[str, int]] = key(

@@ -1,11 +1,16 @@
 """`settings.EVENTS`: defaults, refusals that name the cure, and no secret in any of them."""
 
+import pprint
+import sys
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.views.debug import ExceptionReporter
 
 from events.conf import Config, config, problems_of
+
+SECRET = "planted-password"
 
 
 def test_the_settings_are_read_once_and_again_when_a_test_changes_them(settings):
@@ -93,6 +98,25 @@ def test_a_wrong_setting_is_refused_with_what_to_change(settings, given, sentenc
 def test_good_settings_have_no_problems():
     assert problems_of({"RUN": ["relay", "consume"], "DRAIN": 5, "PRODUCER": {"linger_ms": 5}}) == []
     assert problems_of({"RUN": ("none",), "TOPICS": {"quotes": {"partitions": 3, "replication": 1}}}) == []
+
+
+def test_no_repr_shows_what_the_clients_are_told(settings):
+    login = {"sasl_plain_password": SECRET, "sasl_mechanism": "PLAIN"}
+    settings.EVENTS = {"GROUP": "shown", "PRODUCER": login, "CONSUMER": login}
+    given = config()  # a local, as it stands on Django's page of an error
+
+    shown = repr(given) + pprint.pformat(given) + pprint.pformat({"given": given}) + str(given) + on_the_debug_page()
+
+    assert SECRET not in shown
+    assert "shown" in shown
+
+
+def on_the_debug_page():
+    local = config()
+    try:
+        raise ValueError(local.GROUP)
+    except ValueError:
+        return ExceptionReporter(None, *sys.exc_info()).get_traceback_html()
 
 
 def test_no_problem_quotes_a_value():
