@@ -18,6 +18,8 @@ EventsError
     └── Reject              never again: to the dead letters
 """
 
+import math
+
 
 class EventsError(Exception):
     """The root. Catch it to catch everything of events."""
@@ -78,13 +80,20 @@ class EmbeddedBrokerRefused(EventsError, RuntimeError):
     """The development broker was asked for where it must not run."""
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not math.isnan(value)
+
+
 class Retry(EventsError):
     """Raise it in a subscriber: handle this event again later.
 
-    `after_s`: seconds to wait; None follows the retry settings.
+    `after_s`: seconds to wait, at most `EVENTS["RETRY_MAX_DELAY"]`, because later records of the partition wait too;
+    None follows the retry settings. It counts as an attempt. Raises `TypeError` for what is no number.
     """
 
     def __init__(self, text: str = "", *, after_s: float | None = None) -> None:
+        if after_s is not None and not _is_number(after_s):
+            raise TypeError(f"Retry(after_s=...) takes a number of seconds, not {after_s!r}.")
         super().__init__(text)
         self.after_s = after_s
 

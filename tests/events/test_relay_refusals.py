@@ -62,7 +62,7 @@ async def test_a_refused_row_without_a_key_holds_back_nobody(outbox_database, da
     assert [row.attempts for row in await database_thread.run(rows, outbox_database)] == [1]
 
 
-async def test_a_refused_row_waits_longer_each_time(outbox_database, database_thread):
+async def test_a_refused_row_waits_longer_each_time(outbox_database, database_thread, caplog):
     await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
 
     def refuse_often():
@@ -76,6 +76,9 @@ async def test_a_refused_row_waits_longer_each_time(outbox_database, database_th
 
     waits, error = await database_thread.run(refuse_often)
 
+    [first, *_] = caplog.records
+    facts = (first.event_type, first.key, first.topic, first.partition, first.offset, first.subscriber)
+    assert facts == ("Counted", "a", "relay-counted", None, None, "")
     assert 0.4 < waits[0] < 2
     assert 100 < waits[-1] < 310
     assert "\0" not in error

@@ -2,6 +2,9 @@
 
 import inspect
 import re
+from datetime import timedelta
+
+import pytest
 
 from events.core import errors
 from events.core.errors import EventsError, Retry, Undecodable
@@ -24,6 +27,12 @@ def test_one_class_catches_them_all():
 def test_a_subscriber_says_when_it_wants_the_event_again():
     assert Retry("busy", after_s=2.5).after_s == 2.5
     assert Retry().after_s is None
+
+
+@pytest.mark.parametrize("wrong", ["5", float("nan"), timedelta(seconds=5)])
+def test_a_wait_that_is_no_number_is_an_error_of_the_subscriber(wrong):
+    with pytest.raises(TypeError, match="takes a number of seconds"):
+        Retry(after_s=wrong)
 
 
 def test_what_cannot_be_decoded_says_why_in_one_word():
