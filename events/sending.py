@@ -50,6 +50,8 @@ class Sender:
         self._producer: Producer | None = None
         self._waiting: list[Waiting] = []
         self._at_work: asyncio.Task[None] | None = None
+        self._trying: asyncio.Task[list[SendResult]] | None = None
+        self._outdated = False
 
     async def send(self, records: Sequence[OutgoingRecord], within_s: float) -> list[SendResult]:
         """Send records and wait for their results. Raises `BrokerUnavailable` when they do not come in time."""
@@ -64,6 +66,12 @@ class Sender:
             raise BrokerUnavailable(
                 f"Kafka did not answer within {within_s:g} s. The event may have been sent, or not."
             ) from None
+
+    def renew(self) -> None:
+        """Kafka is another one now: give up what is on its way, and build a new producer for the next event."""
+        self._outdated = True
+        if self._trying:
+            self._trying.cancel()
 
     async def close(self) -> None:
         """Finish what is on its way, refuse what is not, close the producer."""
@@ -99,20 +107,27 @@ class Sender:
         return answers
 
     async def _hand_over(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
-        try:
-            if self._producer is None:
-                self._producer = self._make_producer()
-                await self._producer.start()
-            results = await self._producer.send(records)
-        except Exception as error:
-            unavailable = error if isinstance(error, BrokerUnavailable) else BrokerUnavailable(repr(error))
-            results = [unavailable] * len(records)
+        if self._outdated:
+            await self._drop_producer()
+        self._trying = asyncio.create_task(self._try(records))
+        await asyncio.wait({self._trying})
+        results = await self._trying if not self._trying.cancelled() else _replaced(records)
         if not all(isinstance(result, Place) for result in results):
             await self._drop_producer()
         return results
 
+    async def _try(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
+        try:
+            if self._producer is None:
+                self._producer = self._make_producer()
+                await self._producer.start()
+            return await self._producer.send(records)
+        except Exception as error:
+            unavailable = error if isinstance(error, BrokerUnavailable) else BrokerUnavailable(repr(error))
+            return [unavailable] * len(records)
+
     async def _drop_producer(self) -> None:
-        producer, self._producer = self._producer, None
+        producer, self._producer, self._outdated = self._producer, None, False
         if producer:
             await producer.stop()
 
@@ -163,12 +178,17 @@ async def asend(event: Event) -> Place:
 async def asend_many(events: Iterable[Event]) -> list[Place]:
     """`send_many` for async code."""
     sender, records, timeout = _sender(), _records(events), config().SEND_TIMEOUT
-    _warn_of_dual_write(inside_aatomic())
+    _warn_of_dual_write(inside_aatomic(config().DATABASE))
     if sender.loop is asyncio.get_running_loop():
         return _places(await sender.send(records, timeout))
     answer = asyncio.run_coroutine_threadsafe(sender.send(records, timeout), sender.loop)
     results: list[SendResult] = await asyncio.wrap_future(answer)
     return _places(results)
+
+
+def _replaced(records: Sequence[OutgoingRecord]) -> list[SendResult]:
+    error = BrokerUnavailable("The broker was replaced meanwhile. The event may have been sent, or not.")
+    return [error] * len(records)
 
 
 def _give(one: Waiting, results: list[SendResult]) -> None:
@@ -217,5 +237,5 @@ def _warn_of_dual_write(inside: bool) -> None:
             "send() inside a transaction: the event goes out even if the transaction rolls back. Use publish(), or "
             "send after the transaction.",
             DualWrite,
-            stacklevel=4,
+            skip_file_prefixes=(f"{os.path.dirname(__file__)}{os.sep}",),
         )

@@ -7,8 +7,14 @@ that is entered and left through `sync_to_async` holds all async ORM calls in be
         await Quote.objects.acreate(...)         in an async subscriber: its database thread
         await apublish(...)
 
-Two rules. The exit is never abandoned: a task that is cancelled still waits until its transaction is rolled back, or
-the next user of the thread would write into it. Tasks that are started inside the block must end inside it.
+Rules
+* The exit is never abandoned: a task that is cancelled still waits until its transaction is rolled back, or the next
+  user of the thread would write into it.
+* A block nests in those of its own task, or of the task that started it. Two tasks of one view (`asyncio.gather`)
+  share one thread and so one transaction: the second block would be a savepoint in the first one's, and go with it.
+  So it is refused.
+* Tasks that are started inside the block must end inside it. A block that one of them has left open is rolled back,
+  and so is the one around it.
 """
 
 import asyncio
@@ -17,40 +23,58 @@ from types import TracebackType
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.transaction import TransactionManagementError
 
-_depth: ContextVar[int] = ContextVar("kafka_events_aatomic", default=0)
+CROSSED = (
+    "Another task has an aatomic block open on the same database thread, and this block would become a part of its "
+    "transaction. Open one `async with aatomic()` around both tasks, or run them one after the other."
+)
+LEFT_OPEN = (
+    "A task that was started inside this aatomic block still has a block of its own open. Both are rolled back: wait "
+    "for the task inside the block."
+)
+GONE = "The aatomic block around this one ended first, and rolled this one back with it."
 
 
-def inside_aatomic() -> bool:
-    """Whether this task, or the one that started it, is inside an `aatomic` block."""
-    return _depth.get() > 0
+class Block(transaction.Atomic):
+    """A `transaction.atomic` that stays open while its thread does other things."""
+
+
+_open: ContextVar[tuple[Block, ...]] = ContextVar("kafka_events_aatomic", default=())
+
+
+def inside_aatomic(alias: str) -> bool:
+    """Whether this task, or the one that started it, is inside an `aatomic` block on this database."""
+    return any(block.using == alias for block in _open.get())
 
 
 class AsyncAtomic:
     """`transaction.atomic` as an async context manager, for one use."""
 
-    def __init__(self, atomic: transaction.Atomic) -> None:
-        self._atomic = atomic
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self._around: tuple[Block, ...] = ()
 
     async def __aenter__(self) -> None:
-        entering = asyncio.ensure_future(sync_to_async(self._atomic.__enter__)())
+        self._around = _open.get()
+        entering = asyncio.ensure_future(sync_to_async(enter)(self._block, self._around))
         try:
             await to_the_end(entering)
         except asyncio.CancelledError as error:
             if not entering.cancelled() and entering.exception() is None:
-                await self._exit(type(error), error, error.__traceback__)
+                await self._leave(error)
             raise
-        _depth.set(_depth.get() + 1)
+        _open.set((*self._around, self._block))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _depth.set(_depth.get() - 1)
-        await self._exit(kind, error, traceback)
+        _open.set(self._around)
+        await self._leave(error)
 
-    async def _exit(self, *how: Any) -> None:
-        await to_the_end(asyncio.ensure_future(sync_to_async(self._atomic.__exit__)(*how)))
+    async def _leave(self, error: BaseException | None) -> None:
+        await to_the_end(asyncio.ensure_future(sync_to_async(leave)(self._block, error)))
 
 
 def aatomic(using: str | None = None, *, savepoint: bool = True, durable: bool = False) -> AsyncAtomic:
@@ -58,7 +82,40 @@ def aatomic(using: str | None = None, *, savepoint: bool = True, durable: bool =
 
     It commits when the block ends, and rolls back when an exception or a cancellation leaves it.
     """
-    return AsyncAtomic(transaction.atomic(using=using, savepoint=savepoint, durable=durable))
+    return AsyncAtomic(Block(using or DEFAULT_DB_ALIAS, savepoint, durable))
+
+
+def enter(block: Block, around: tuple[Block, ...]) -> None:
+    """Begin it, in its thread. Raises `TransactionManagementError` when the open ones are not those `around` it."""
+    if any(isinstance(one, Block) and one not in around for one in _blocks(block)):
+        raise TransactionManagementError(CROSSED)
+    block.__enter__()
+
+
+def leave(block: Block, error: BaseException | None) -> None:
+    """End it, in its thread. Raises `TransactionManagementError` when something else has ended before it, or has not.
+
+    An error of the block itself is raised by the caller, and is not hidden by that.
+    """
+    blocks, wrong = _blocks(block), ""
+    if block not in blocks:
+        wrong = GONE
+    else:
+        while blocks[-1] is not block:
+            wrong = LEFT_OPEN
+            _end(blocks[-1], TransactionManagementError(LEFT_OPEN))
+        _end(block, TransactionManagementError(wrong) if wrong else error)
+    if wrong and error is None:
+        raise TransactionManagementError(wrong)
+
+
+def _blocks(block: Block) -> list[Any]:
+    blocks: list[Any] = transaction.get_connection(block.using).atomic_blocks
+    return blocks
+
+
+def _end(block: Any, error: BaseException | None) -> None:
+    block.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
 
 async def to_the_end[Result](running: asyncio.Future[Result]) -> Result:

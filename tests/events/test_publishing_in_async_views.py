@@ -70,12 +70,38 @@ async def hangs(request, name):
         meeting.left.set()
 
 
+async def gathers(request, name):
+    """Two tasks of one view, each with a block; the second one fails."""
+    entered, done = asyncio.Event(), asyncio.Event()
+
+    async def first():
+        async with aatomic(config().DATABASE):
+            await apublish(Viewed(name=f"{name}-first"))
+            entered.set()
+            await done.wait()
+
+    async def second():
+        await entered.wait()
+        try:
+            async with aatomic(config().DATABASE):
+                await apublish(Viewed(name=f"{name}-second"))
+                done.set()
+                raise ZeroDivisionError
+        finally:
+            done.set()
+
+    results = await asyncio.gather(first(), second(), return_exceptions=True)
+    return HttpResponse(status=200 if results[0] is None and "around both" in str(results[1]) else 500)
+
+
 async def forgets(request, name):
     await apublish(Viewed(name=name))
     return HttpResponse("done")
 
 
-urlpatterns = [path(f"{view.__name__}/<name>/", view) for view in (commits, fails, nests, meets, hangs, forgets)]
+urlpatterns = [
+    path(f"{view.__name__}/<name>/", view) for view in (commits, fails, nests, meets, hangs, gathers, forgets)
+]
 
 
 @pytest.fixture
@@ -152,6 +178,14 @@ async def test_a_client_that_goes_away_rolls_back(get, outbox_database, database
     await asyncio.wait({request})
 
     assert await database_thread.run(keys, outbox_database) == []
+
+
+async def test_of_two_tasks_of_one_view_the_second_block_is_refused_and_the_first_one_kept(
+    get, outbox_database, database_thread
+):
+    assert await get(gathers, "a") == 200
+
+    assert await database_thread.run(keys, outbox_database) == ["a-first"]
 
 
 async def test_outside_a_block_it_raises(get, outbox_database, database_thread, caplog):

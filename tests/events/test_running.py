@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from django.db.transaction import TransactionManagementError
 
 from events import envelope_of
 from events.core.outcome import DONE, Again
+from events.transactions import aatomic
 from tests.effects import Happened, a, aeffects, awrite, write
 
 
@@ -35,6 +37,35 @@ async def test_an_async_subscriber_has_its_effect_once(shop, threads):
 
     assert outcomes == [[DONE], [DONE]]
     assert await aeffects() == ["one"]
+
+
+async def test_two_tasks_of_an_async_subscriber_cannot_open_crossing_blocks(shop, threads, outbox_database):
+    entered, refused, said = asyncio.Event(), asyncio.Event(), []
+
+    async def first():
+        async with aatomic(outbox_database):
+            await awrite("first")
+            entered.set()
+            await refused.wait()
+
+    async def second():
+        await entered.wait()
+        try:
+            async with aatomic(outbox_database):
+                await awrite("second")
+        except TransactionManagementError as error:
+            said.append(str(error))
+        refused.set()
+
+    @shop.subscriber(Happened)
+    async def note(event):
+        await asyncio.gather(first(), second())
+
+    outcomes = await shop.handling(threads).handle([shop.record(a("one"))])
+
+    assert outcomes == [DONE]
+    assert "one after the other" in said[0]
+    assert await aeffects() == ["first"]
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

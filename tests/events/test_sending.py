@@ -154,6 +154,30 @@ async def test_it_waits_no_longer_than_the_settings_say(kafka, sender, settings)
     assert len(kafka.records) == 1  # nobody waits for the second one: it is not sent
 
 
+async def test_a_replaced_broker_gets_a_new_producer(kafka, sender):
+    await asend(Sent(key="before"))
+
+    sender.renew()
+    await asend(Sent(key="after"))
+
+    assert kafka.starts == 2
+    assert len(kafka.producers) == 1
+
+
+async def test_what_was_on_its_way_to_a_replaced_broker_fails_at_once(kafka, sender):
+    kafka.hold = asyncio.Event()
+    under_way = asyncio.create_task(asend(Sent(key="under way")))
+    await kafka.reached.wait()
+
+    sender.renew()
+    with pytest.raises(BrokerUnavailable, match="replaced"):
+        await under_way
+    kafka.hold = None
+
+    assert await asend(Sent(key="after"))
+    assert kafka.starts == 2
+
+
 async def test_closing_finishes_what_is_under_way_and_refuses_the_rest(kafka):
     kafka.hold = asyncio.Event()
     async with sending(kafka.make_producer) as sender:
@@ -188,6 +212,25 @@ async def test_asend_inside_aatomic_warns_too(kafka, sender, outbox_database, da
 
     assert caught[0].filename == __file__
     await asend(Sent(key="b"))
+
+
+async def test_the_warning_points_at_the_caller_of_each_way_to_send(kafka, sender, outbox_database, database_thread):
+    def in_a_transaction():
+        with transaction.atomic(using=outbox_database):
+            send_many([Sent(key="a")])
+
+    with pytest.warns(DualWrite) as caught:
+        await database_thread.run(in_a_transaction)
+    async with database_thread.context(), aatomic(using=outbox_database):
+        with pytest.warns(DualWrite) as acaught:
+            await asend_many([Sent(key="a")])
+
+    assert [caught[0].filename, acaught[0].filename] == [__file__] * 2
+
+
+async def test_a_transaction_on_another_database_is_no_dual_write(kafka, sender, outbox_database, database_thread):
+    async with database_thread.context(), aatomic(using="default"):
+        assert await asend(Sent(key="a"))
 
 
 class InsideTestCase(TestCase):

@@ -6,6 +6,7 @@ import threading
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import transaction
+from django.db.transaction import TransactionManagementError
 
 from events.transactions import aatomic, inside_aatomic, to_the_end
 from tests.effects import aeffects, awrite
@@ -141,11 +142,109 @@ async def test_on_commit_runs_after_the_commit_and_not_after_a_rollback(outbox_d
 
 async def test_the_task_knows_that_it_is_inside(outbox_database, context):
     async with context():
-        before = inside_aatomic()
+        before = inside_aatomic(outbox_database)
         async with aatomic(outbox_database):
-            within = inside_aatomic()
+            within = inside_aatomic(outbox_database)
+            on_another = inside_aatomic("default")
 
-    assert (before, within, inside_aatomic()) == (False, True, False)
+    assert (before, within, inside_aatomic(outbox_database), on_another) == (False, True, False, False)
+
+
+async def test_a_block_of_a_sibling_task_is_refused_and_the_open_one_commits(outbox_database, context):
+    entered, refused = asyncio.Event(), asyncio.Event()
+
+    async def first():
+        async with aatomic(outbox_database):
+            entered.set()
+            await awrite("first")
+            await refused.wait()
+
+    async def second():
+        await entered.wait()
+        try:
+            async with aatomic(outbox_database):
+                await awrite("second")
+        finally:
+            refused.set()
+
+    async with context():
+        results = await asyncio.gather(first(), second(), return_exceptions=True)
+
+    assert [type(result) for result in results] == [type(None), TransactionManagementError]
+    assert "around both tasks" in str(results[1])
+    assert await aeffects() == ["first"]
+
+
+async def test_siblings_one_after_the_other_each_have_their_own_transaction(outbox_database, context):
+    async def write_one(name):
+        async with aatomic(outbox_database):
+            await awrite(name)
+
+    async with context():
+        with pytest.raises(Failed):
+            await asyncio.create_task(write_and_fail(outbox_database))
+        await asyncio.create_task(write_one("one"))
+        await asyncio.create_task(write_one("two"))
+
+    assert await aeffects() == ["one", "two"]
+
+
+async def test_a_child_task_nests_in_the_block_of_its_parent(outbox_database, context):
+    async def nest():
+        async with aatomic(outbox_database):
+            await awrite("inner")
+
+    async with context(), aatomic(outbox_database):
+        await awrite("outer")
+        await asyncio.create_task(nest())
+        with pytest.raises(Failed):
+            await asyncio.create_task(write_and_fail(outbox_database))
+
+    assert await aeffects() == ["inner", "outer"]
+
+
+async def test_while_a_child_has_a_block_open_its_parent_opens_no_other(outbox_database, context):
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def nest():
+        async with aatomic(outbox_database):
+            entered.set()
+            await go_on.wait()
+
+    async with context(), aatomic(outbox_database):
+        child = asyncio.create_task(nest())
+        await entered.wait()
+        with pytest.raises(TransactionManagementError, match="Another task"):
+            await _enter(outbox_database)
+        go_on.set()
+        await child
+        await awrite("outer")
+
+    assert await aeffects() == ["outer"]
+
+
+async def test_a_child_that_outlives_its_parents_block_takes_both_back_and_both_are_told(outbox_database, context):
+    entered, go_on, outer = asyncio.Event(), asyncio.Event(), aatomic(outbox_database)
+
+    async def nest():
+        async with aatomic(outbox_database):
+            await awrite("inner")
+            entered.set()
+            await go_on.wait()
+
+    async with context():
+        await outer.__aenter__()
+        await awrite("outer")
+        child = asyncio.create_task(nest())
+        await entered.wait()
+        with pytest.raises(TransactionManagementError, match="wait for the task"):
+            await outer.__aexit__(None, None, None)
+        go_on.set()
+        with pytest.raises(TransactionManagementError, match="rolled this one back"):
+            await child
+
+        assert not await sync_to_async(_in_transaction)(outbox_database)
+    assert await aeffects() == []
 
 
 async def test_waiting_to_the_end_survives_many_cancellations():
