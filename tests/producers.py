@@ -8,7 +8,7 @@ is called refused: only alone it is.
 import asyncio
 
 from events.core.broker import Place
-from events.core.errors import BrokerUnavailable, RecordRefused
+from events.core.errors import BrokerUnavailable, RecordRefused, TopicRefused
 
 PARTITIONS = 3
 
@@ -16,6 +16,7 @@ PARTITIONS = 3
 class FakeKafka:
     """`records` that it has, in order. `away`: nobody answers. `refuses(record)`: never takes this one.
 
+    `missing`: topics that do not exist. `leaderless(record)`: its partition does not answer, the others do.
     `away_after`: so many records are taken, then nobody answers. `hold`: when set, sends wait for it, and `reached` is
     set as soon as one waits.
     """
@@ -23,6 +24,7 @@ class FakeKafka:
     def __init__(self):
         self.records, self.producers = [], []
         self.away, self.refuses = False, lambda record: False
+        self.missing, self.leaderless = set(), lambda record: False
         self.away_after = None
         self.hold, self.reached = None, asyncio.Event()
         self.starts = self.sends = 0
@@ -74,8 +76,10 @@ class FakeProducer:
 
     def _take(self, record, spoiled, *, alone):
         self.kafka.away = self.kafka.away or len(self.kafka.records) == self.kafka.away_after
-        if self.kafka.away:
+        if self.kafka.away or self.kafka.leaderless(record):
             return BrokerUnavailable("nobody answers")
+        if record.topic in self.kafka.missing:
+            return TopicRefused(f"The topic {record.topic!r} does not exist.")
         if self._partition(record) in spoiled:
             return RecordRefused("too large") if alone else BrokerUnavailable("its batch was refused")
         self.kafka.records.append(record)

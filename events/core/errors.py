@@ -11,6 +11,7 @@ EventsError
 │   ├── BrokerUnavailable   nobody answers, or not in time: try again later
 │   │   └── BatchRefused    refused together with others: send it alone to know
 │   ├── RecordRefused       the broker will never take this record
+│   │   └── TopicRefused    nor any other of its topic, until somebody creates it or grants access
 │   └── MembershipLost      this consumer is of no more use: build a new one
 ├── EmbeddedBrokerRefused   the development broker outside development
 └── raised by subscribers
@@ -69,7 +70,11 @@ class BatchRefused(BrokerUnavailable):
 
 
 class RecordRefused(BrokerError):
-    """The broker will never take this record: too large, unknown topic, not authorised."""
+    """The broker will never take this record: it is too large, or breaks a rule of its topic."""
+
+
+class TopicRefused(RecordRefused):
+    """The topic does not exist, or may not be written. The record is innocent: once that is mended, it goes."""
 
 
 class MembershipLost(BrokerError):

@@ -16,7 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, errors
 
 from events.core.broker import OutgoingRecord, Place, SendResult
-from events.core.errors import BatchRefused, BrokerUnavailable, RecordRefused
+from events.core.errors import BatchRefused, BrokerUnavailable, RecordRefused, TopicRefused
 from events.kafka import private
 from events.kafka.client import bounded, close, missing_topics, prepare
 from events.kafka.connection import Connection
@@ -54,8 +54,6 @@ class KafkaProducer:
         self._connection, self._deadline_s, self._client_id = connection, deadline_s, client_id
         self._client: Any = None
         self._failed = self._stopped = False
-        self._calls = 0
-        self._crowded = False
 
     async def start(self) -> None:
         """Connect and get a producer id. Raises `BrokerUnavailable`."""
@@ -78,17 +76,15 @@ class KafkaProducer:
         """Send in order and wait for the brokers, up to the deadline. One result a record; never raises for one.
 
         A record that is refused here, before it is sent, holds back the later ones of its topic and key: they are
-        unavailable. Calls may overlap; then no refusal by the brokers is certain.
+        unavailable. One call at a time. After one that is cancelled `stop` sends nothing more.
         """
         if self._client is None or self._stopped:
             return [BrokerUnavailable("This producer was stopped, or never started.")] * len(records)
-        self._calls += 1
-        self._crowded = self._crowded or self._calls > 1
         try:
             return await self._send(records)
-        finally:
-            self._calls -= 1
-            self._crowded = self._crowded and self._calls > 0
+        except BaseException:
+            self._failed = True  # a relay that lost its lease must not flush: the next one sends these records
+            raise
 
     async def _send(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
         sent: list[asyncio.Future[Any] | SendResult] = []
@@ -116,7 +112,7 @@ class KafkaProducer:
             if self._failed:
                 return
             if record.topic in missing:
-                sent.append(RecordRefused(missing[record.topic]))
+                sent.append(TopicRefused(missing[record.topic]))
             elif record.key is not None and (record.topic, record.key) in refused:
                 sent.append(BrokerUnavailable("Held back: an earlier record of its key was refused."))
             else:
@@ -152,9 +148,11 @@ class KafkaProducer:
             kept = sent.result()
             return Place(kept.topic, kept.partition, kept.offset)
         self._failed = True
-        if isinstance(error, _OF_THE_TOPIC) or (alone and not self._crowded and isinstance(error, _OF_THE_RECORD)):
-            return RecordRefused(f"Kafka refused the record: {described(error)}")
+        if isinstance(error, _OF_THE_TOPIC):
+            return TopicRefused(f"Kafka refused the topic: {described(error)}")
         if isinstance(error, _OF_THE_RECORD):
+            if alone:
+                return RecordRefused(f"Kafka refused the record: {described(error)}")
             return BatchRefused(f"Kafka refused the record or one sent with it: {described(error)}")
         return BrokerUnavailable(f"Kafka did not take the record: {described(error)}")
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import count
 
 from events.core.broker import OutgoingRecord, Owner, Partition, Place, Record, SendResult
-from events.core.errors import BrokerError, BrokerUnavailable, MembershipLost, RecordRefused
+from events.core.errors import BrokerError, BrokerUnavailable, MembershipLost, RecordRefused, TopicRefused
 from events.testing.group import MemoryGroup
 from events.testing.murmur2 import partition_of
 
@@ -87,7 +87,7 @@ class MemoryBroker:
         if not self.available:
             return BrokerUnavailable("The in-memory broker is down.")
         if not (partitions := self.partitions(record.topic)):
-            return RecordRefused(f"The topic {record.topic!r} does not exist: call create_topic first.")
+            return TopicRefused(f"The topic {record.topic!r} does not exist: call create_topic first.")
         if record.size > LARGEST or self._refuse(record):
             return RecordRefused(f"A record of {record.size} bytes for {record.topic!r} is refused.")
         number = next(self._turn) if record.key is None else partition_of(record.key, len(partitions))

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from events.core.broker import OutgoingRecord, Place
-from events.core.errors import BatchRefused, BrokerUnavailable, RecordRefused
+from events.core.errors import BatchRefused, BrokerUnavailable, RecordRefused, TopicRefused
 from events.kafka.connection import Connection
 from events.kafka.producer import KafkaProducer
 
@@ -66,7 +66,7 @@ async def test_an_unknown_topic_is_refused_soon_the_others_go_and_it_is_not_crea
     results = await producer.send([record(), record(topic="nowhere"), record()])
 
     assert time.monotonic() - began < 4
-    assert [type(result) for result in results] == [Place, RecordRefused, Place]
+    assert [type(result) for result in results] == [Place, TopicRefused, Place]
     assert "'nowhere' does not exist" in str(results[1])
     assert "manage.py events_topics --apply" in str(results[1])
     assert mock_cluster.create_topic("nowhere", 1) is True
@@ -108,17 +108,27 @@ async def test_a_topic_that_may_not_be_written_refuses_each_record_for_good(prod
     mock_cluster.push_errors(PRODUCE, NOT_AUTHORISED)
     results = await producer.send([record(), record()])
 
-    assert [type(result) for result in results] == [RecordRefused] * 2
+    assert [type(result) for result in results] == [TopicRefused] * 2
     assert "grant" in str(results[0])
 
 
-async def test_calls_that_overlap_get_no_verdict(producers, mock_cluster):
-    producer = await producers()
+async def test_after_a_send_that_was_cancelled_stop_sends_nothing_more(producers, mock_cluster):
+    producer = await producers(max_batch_size=200)
+    await producer.send([record()])
+    mock_cluster.rtt(150)
+    sending = asyncio.create_task(producer.send([record(b"x" * 100) for _ in range(200)]))
+    assert not (await asyncio.wait({sending}, timeout=0.5))[0]
 
-    mock_cluster.push_errors(PRODUCE, MESSAGE_TOO_LARGE)
-    results = await asyncio.gather(producer.send([record()]), producer.send([record()]))
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    began = time.monotonic()
+    await producer.stop()
+    took = time.monotonic() - began
+    mock_cluster.rtt(0)
 
-    assert [type(result) for [result] in results] == [BatchRefused] * 2
+    assert mock_cluster.kept("quotes", 0).end < 12  # a request each 150 ms; a flush would bring 30 more
+    assert took < 2.5
 
 
 async def test_what_passes_by_itself_is_tried_again(producers, mock_cluster):
