@@ -48,6 +48,8 @@ class Brokers:
     """How to reach Kafka from here. `hold` is None where it is a real one."""
 
     hold: Hold | None = None
+    when_replaced: list[Callable[[], None]] = field(default_factory=list)
+    """Called on the event loop when another broker is at `address`."""
     _replaced: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -87,6 +89,8 @@ class Brokers:
         """Another broker is at `address` now."""
         self._replaced.set()
         self._replaced = asyncio.Event()
+        for call in self.when_replaced:
+            call()
 
 
 class UntilReplaced:

@@ -49,7 +49,7 @@ class HeldLease:
 
     def __init__(self, thread: Thread, seconds: float, name: str = "relay") -> None:
         self.name, self.seconds, self._thread = name, seconds, thread
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.owner = new_owner()
         self._taken_at = -seconds
         self._why = ""
 
@@ -89,7 +89,13 @@ class HeldLease:
             await asyncio.sleep(min(1.0, self.seconds / 10))
 
     async def during[Result](self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do the work and keep the lease meanwhile. Raises `LeaseLost` when that fails; the work is then cancelled."""
+        """Do the work and keep the lease meanwhile. Raises `LeaseLost` when that fails; the work is then cancelled.
+
+        With no lease left the work does not begin: what it was prepared from may be old.
+        """
+        if not self.left_s:
+            work.close()
+            raise LeaseLost("The lease of the relay ended before the work began: the database or Kafka answers slowly.")
         working, keeping = asyncio.create_task(work), asyncio.create_task(self.keep())
         try:
             await asyncio.wait({working, keeping}, return_when=asyncio.FIRST_COMPLETED)
@@ -122,6 +128,11 @@ class HeldLease:
                     await asyncio.sleep(self.seconds / 30)
         if not self.left_s:
             raise LeaseLost(f"The lease of the relay is lost: {self._why or 'the database does not answer'}.")
+
+
+def new_owner() -> str:
+    """A name for one who takes leases: host, process id and a random part."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def take(name: str, owner: str, *, seconds: float) -> bool:

@@ -12,7 +12,9 @@ Rules
 * Never a second producer before the first is closed, and never a producer used on after a bad result: one refused
   record spoils the sequence of its partition, and takes all records of its batch with it. So a bad result in company
   says nothing of a row, neither "refused" nor "unavailable"; only alone it does.
-* A topic of which nothing goes at all is left out for a while (`Pauses`), so that it does not slow down the others.
+* A topic of which nothing goes at all is left out for a while (`Pauses`), so that it does not slow down the others:
+  one that does not exist, one that refuses each record, one whose partition has no leader while other topics go. When
+  the topic itself is the reason, its rows are not called refused and go as soon as it is mended.
 * No transaction is open while Kafka is waited for. Killed between ack and delete, the next relay sends those rows
   again, with the same event ids; that is the one source of repeats, and the inbox drops them.
 * Kafka or the database away is no failure of any row: wait, with back-off, and say so once when it begins and once
@@ -25,19 +27,17 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Protocol
 
 from django.db import Error
-from django.utils import timezone
 
-from events import inbox, outbox
+from events import outbox
 from events.conf import Config
 from events.core.broker import OutgoingRecord, Place, Producer, SendResult
-from events.core.errors import BrokerError, LeaseLost, RecordRefused
+from events.core.errors import BrokerError, BrokerUnavailable, LeaseLost, RecordRefused, TopicRefused
 from events.core.nudge import listening
 from events.core.outage import OutageLog
-from events.core.pauses import Pauses
+from events.core.pauses import MOST_S, Pauses
 from events.core.retry import BackOff
 from events.core.waiting import wait_at_most
 from events.database import Thread
@@ -50,8 +50,11 @@ BATCH_BYTES = 4 * 1024 * 1024
 ROOM_INTERVAL_S = 0.1
 """Seconds between two questions whether there is room again."""
 
-PRUNE_INTERVAL_S, PRUNE_CHUNK = 3600.0, 5000
-"""Seconds between two prunings of the inbox, and the most rows of one transaction of it."""
+ROOM_PATIENCE_S = 10.0
+"""Seconds that `run_once` waits for room."""
+
+TOPIC_PAUSE_S = 10.0
+"""The most seconds until a topic that did not exist is looked for again."""
 
 log = logging.getLogger("events.relay")
 
@@ -73,7 +76,6 @@ class RelayOptions:
     batch: int = 500
     interval_s: float = 1.0
     lease_s: float = 15.0
-    inbox_days: int = 14
     back_off_first_s: float = 0.5
     back_off_most_s: float = 15.0
 
@@ -84,7 +86,6 @@ class RelayOptions:
             batch=config.RELAY_BATCH,
             interval_s=config.RELAY_INTERVAL,
             lease_s=config.LEASE,
-            inbox_days=config.INBOX_DAYS,
         )
 
 
@@ -113,7 +114,6 @@ class Relay:
         self._back_off = BackOff(self.options.back_off_first_s, self.options.back_off_most_s)
         self._stopping, self._nudged = asyncio.Event(), asyncio.Event()
         self._pauses = Pauses()
-        self._prune_at = 0.0
 
     @property
     def leads(self) -> bool:
@@ -138,11 +138,12 @@ class Relay:
     async def run_once(self) -> int:
         """Send all that may go now, and return how many records that were.
 
-        Raises `BrokerUnavailable` when Kafka is away, `LeaseLost` when another relay is at work.
+        Raises `BrokerUnavailable` when Kafka is away or has no room, `LeaseLost` when another relay is at work. With
+        an empty outbox Kafka is not asked.
         """
         try:
             await self._lease.hold_at_last()
-            while await self._send_some() is not None:
+            while (room := await self._room_at_last()) and await self._send_some(room) is not None:
                 await self._lease.hold_at_last()
             return self.sent
         finally:
@@ -165,20 +166,32 @@ class Relay:
             await wait_at_most(self._stopping, self.options.interval_s)
             return
         self._nudged.clear()  # before the look: who writes after it nudges again
-        sent = await self._send_some()
+        room = await self._room_now()
+        sent = await self._send_some(room) if room else 0
         if sent is None:
-            await self._prune()
             await wait_at_most(self._nudged, min(self.options.interval_s, self._lease.due_s))
         elif not sent and not self._stopping.is_set():
             await wait_at_most(self._stopping, ROOM_INTERVAL_S)
 
-    async def _send_some(self) -> int | None:
-        """Send a batch. How many records went; 0: no room, or all refused; None: there was nothing to send."""
-        room = await self._room.room() if self._room else BATCH_BYTES
-        if not room:
-            return 0
-        size, without = min(room, BATCH_BYTES), self._pauses.topics()
-        rows = await self._thread.run(outbox.oldest, self.options.batch, size, without=without)
+    async def _room_now(self) -> int:
+        return min(await self._room.room(), BATCH_BYTES) if self._room else BATCH_BYTES
+
+    async def _room_at_last(self) -> int:
+        """Bytes that may be sent now, waited for if need be; 0: nothing waits in the outbox."""
+        deadline = time.monotonic() + ROOM_PATIENCE_S
+        while not (room := await self._room_now()) and (waiting := await self._thread.run(outbox.waiting)):
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable(
+                    f"The broker has had no room for {ROOM_PATIENCE_S:g} s, {waiting} rows wait: its consumers are "
+                    "behind, or do not run."
+                )
+            await asyncio.sleep(ROOM_INTERVAL_S)
+            await self._lease.hold_at_last()
+        return room
+
+    async def _send_some(self, room: int) -> int | None:
+        """Send a batch. How many records went; 0: all were refused; None: there was nothing to send."""
+        rows = await self._thread.run(outbox.oldest, self.options.batch, room, without=self._pauses.topics())
         if not rows:
             return None
         before = self.sent
@@ -186,36 +199,49 @@ class Relay:
         return self.sent - before
 
     async def _send(self, rows: Sequence[OutboxRecord]) -> None:
-        left = rows if len(rows) == 1 else (await self._send_and_delete(rows))[0]
+        before, failed = self.sent, await self._send_and_delete(rows)
+        for row, error in failed:
+            if isinstance(error, TopicRefused):  # no doubt about that, also in company
+                self._pause(row.topic, str(error), most_s=TOPIC_PAUSE_S)
         held_back: set[tuple[str, bytes]] = set()
-        for row in left:
+        for row, error in failed:
             key = None if row.key is None else (row.topic, bytes(row.key))
             if row.topic in self._pauses.topics() or key in held_back:
                 continue
-            for error in (await self._send_and_delete([row]))[1]:
-                await self._refuse(row, error)
+            for _, alone in [(row, error)] if len(rows) == 1 else await self._send_and_delete([row]):
+                await self._keep(row, alone, others_go=self.sent > before)
                 held_back |= {key} if key else set()
 
-    async def _refuse(self, row: OutboxRecord, error: BrokerError) -> None:
-        """Keep back a row that was sent alone. Raises the error when it says nothing of this row."""
-        if not isinstance(error, RecordRefused):
+    async def _keep(self, row: OutboxRecord, error: BrokerError, *, others_go: bool) -> None:
+        """Keep back a row that was sent alone, or its topic. Raises the error when it says nothing of either."""
+        if isinstance(error, TopicRefused):
+            self._pause(row.topic, str(error), most_s=TOPIC_PAUSE_S)
+        elif isinstance(error, RecordRefused):
+            await self._thread.run(outbox.refuse, row, str(error))
+            if self._pauses.refused(row.topic):
+                log.error("Kafka takes nothing of topic %s: it is left out, and tried again now and then.", row.topic)
+        elif others_go:
+            self._pause(row.topic, str(error))
+        else:
             raise error
-        await self._thread.run(outbox.refuse, row, str(error))
-        if pause := self._pauses.refused(row.topic):
-            log.error("Kafka takes nothing of topic %s: it is left out for %.0f s.", row.topic, pause)
 
-    async def _send_and_delete(self, rows: Sequence[OutboxRecord]) -> tuple[list[OutboxRecord], Sequence[BrokerError]]:
-        """Send rows and delete those that Kafka has. Returns the rows left, and what was wrong with them."""
+    def _pause(self, topic: str, why: str, *, most_s: float = MOST_S) -> None:
+        if topic not in self._pauses.topics() and self._pauses.pause(topic, most_s):
+            log.error("Topic %s is left out, and tried again at least every %.0f s: %s", topic, most_s, why)
+
+    async def _send_and_delete(self, rows: Sequence[OutboxRecord]) -> list[tuple[OutboxRecord, BrokerError]]:
+        """Send rows and delete those that Kafka has. Returns the rows left, each with what was wrong."""
         records = [row.record() for row in rows]
         results = await self._lease.during(self._hand_over(records))
-        acked = [row.id for row, result in zip(rows, results, strict=True) if isinstance(result, Place)]
-        errors = [result for result in results if not isinstance(result, Place)]
-        if errors:
+        pairs = list(zip(rows, results, strict=True))
+        failed: list[tuple[OutboxRecord, BrokerError]] = [
+            (row, result) for row, result in pairs if not isinstance(result, Place)
+        ]
+        if failed:
             await self._drop_producer()
-        await self._thread.run(outbox.delete, acked)
+        await self._thread.run(outbox.delete, [row.id for row, result in pairs if isinstance(result, Place)])
         self._count(records, results)
-        gone = set(acked)
-        return [row for row in rows if row.id not in gone], errors
+        return failed
 
     async def _hand_over(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
         if self._producer is None:
@@ -227,18 +253,10 @@ class Relay:
         for record, result in zip(records, results, strict=True):
             if isinstance(result, Place):
                 self.sent += 1
-                self._pauses.acked(record.topic)
+                if self._pauses.acked(record.topic):
+                    log.info("Kafka takes records of topic %s again.", record.topic)
                 if self._room:
                     self._room.sent(result, record.size)
-
-    async def _prune(self) -> None:
-        if time.monotonic() < self._prune_at:
-            return
-        before = timezone.now() - timedelta(days=self.options.inbox_days)
-        if await self._thread.run(inbox.prune, before, PRUNE_CHUNK) < PRUNE_CHUNK:
-            self._prune_at = time.monotonic() + PRUNE_INTERVAL_S
-        else:
-            self._nudged.set()  # there is more: go on, after a look into the outbox
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None

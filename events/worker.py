@@ -26,6 +26,7 @@ from events.core.retry import RetryPolicy
 from events.core.supervisor import supervise
 from events.database import DatabaseThreads, Thread, database_threads
 from events.handling import Handling
+from events.pruning import Pruning
 from events.relay import Relay, RelayOptions
 from events.sending import sending as sender_open
 from lifespan import Resource, Run
@@ -105,7 +106,8 @@ async def relay_once() -> int:
 
 @asynccontextmanager
 async def _sending(run: Run, role: Role) -> AsyncIterator[None]:
-    async with brokers_of(run, role) as brokers, sender_open(partial(brokers.producer, "send")):
+    async with brokers_of(run, role) as brokers, sender_open(partial(brokers.producer, "send")) as sender:
+        brokers.when_replaced.append(sender.renew)
         yield
 
 
@@ -126,6 +128,7 @@ async def _consuming(run: Run, role: Role, *, max_records: int | None = None) ->
             make = partial(_engine, brokers, group, handle=quota.limiting(handle) if quota else handle)
             again = partial(brokers.until_replaced, make)
             tasks.create_task(supervise(f"Group {group.name}", again, stop=run.draining), name=f"group {group.name}")
+        tasks.create_task(supervise("Pruning", partial(Pruning, config().INBOX_DAYS), stop=run.draining), name="prune")
         yield
         await run.draining.wait()
 

@@ -51,8 +51,10 @@ async def awrite(name):
 
 
 def effects():
-    """The names of all effects that were committed, sorted; without the lease of a relay."""
-    return sorted(Lease.objects.using(config().DATABASE).exclude(name="relay").values_list("name", flat=True))
+    """The names of all effects that were committed, sorted; without the leases of relay and pruning."""
+    return sorted(
+        Lease.objects.using(config().DATABASE).exclude(name__in=["relay", "prune"]).values_list("name", flat=True)
+    )
 
 
 async def aeffects():

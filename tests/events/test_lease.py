@@ -89,6 +89,20 @@ async def test_work_ends_with_it(one):
     assert await one.during(asyncio.sleep(0, "done")) == "done"
 
 
+async def test_with_no_lease_left_the_work_does_not_begin(database_thread):
+    short, begun = HeldLease(database_thread, 0.05), []
+    await short.take()
+    await until(lambda: not short.left_s)
+
+    async def work():
+        begun.append(True)
+
+    with pytest.raises(LeaseLost, match="before the work began"):
+        await short.during(work())
+
+    assert begun == []
+
+
 async def test_work_is_cancelled_in_time_when_the_database_is_away(database_thread, monkeypatch):
     short = HeldLease(database_thread, 0.3)
     await short.take()

@@ -2,22 +2,18 @@
 
 import asyncio
 import logging
-from datetime import timedelta
 
 import pytest
 from django.db import Error, connections, transaction
-from django.utils import timezone
 
 from events import outbox
 from events.core.errors import BrokerUnavailable
-from events.core.identity import uuid7
 from events.lease import holder
-from events.models import HandledEvent
 from events.publishing import publish
 from events.relay import Relay, RelayOptions
 from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all, rows
 from tests.producers import FakeKafka
-from tests.waiting import until, until_sync
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -171,16 +167,21 @@ async def test_once_says_that_kafka_is_away(outbox_database, database_thread, ka
     assert await database_thread.run(holder) == ""
 
 
+class Narrow:
+    """Room as the test says. `asked`: how often it was."""
+
+    def __init__(self, bytes=0):
+        self.bytes, self.asked, self.told = bytes, 0, []
+
+    async def room(self):
+        self.asked += 1
+        return self.bytes
+
+    def sent(self, place, size):
+        self.told.append((place, size))
+
+
 async def test_it_waits_for_room_and_says_what_it_sent(outbox_database, database_thread, kafka):
-    class Narrow:
-        bytes, told = 0, []
-
-        async def room(self):
-            return self.bytes
-
-        def sent(self, place, size):
-            self.told.append((place, size))
-
     room = Narrow()
     await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
 
@@ -195,22 +196,32 @@ async def test_it_waits_for_room_and_says_what_it_sent(outbox_database, database
     assert size == kafka.records[0].size
 
 
-async def test_it_prunes_the_inbox_in_chunks_until_nothing_old_is_left(
-    outbox_database, database_thread, other_thread, kafka, monkeypatch
-):
-    monkeypatch.setattr("events.relay.PRUNE_CHUNK", 3)
-    now, days = timezone.now(), timedelta(days=1)
-    rows = [HandledEvent(subscriber_id=1, event_id=uuid7(), at=now - age * days) for age in range(20)]
-    await other_thread.run(HandledEvent.objects.using(outbox_database).bulk_create, rows)
-    patient = RelayOptions(interval_s=60, lease_s=180, inbox_days=5)
+async def test_once_waits_for_room_without_a_rush(outbox_database, database_thread, kafka):
+    room = Narrow()
+    await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
 
-    def ages():
-        return until_sync(lambda: (left := HandledEvent.objects.using(outbox_database).count()) <= 5 and left)
+    once = asyncio.create_task(Relay(kafka.make_producer, database_thread, options=QUICK, room=room).run_once())
+    await until(lambda: room.asked >= 3)
+    asked = room.asked
+    room.bytes = 1000
 
-    async with Running(Relay(kafka.make_producer, database_thread, options=patient)):
-        left = await other_thread.run(ages)
+    assert await once == 1
+    assert asked <= 4
 
-    assert left == 5
+
+async def test_once_says_that_there_is_no_room(outbox_database, database_thread, kafka, monkeypatch):
+    monkeypatch.setattr("events.relay.ROOM_PATIENCE_S", 0.2)
+    relay = Relay(kafka.make_producer, database_thread, options=QUICK, room=Narrow())
+    await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
+
+    with pytest.raises(BrokerUnavailable, match=r"no room for 0\.2 s, 1 rows wait"):
+        await relay.run_once()
+
+    assert relay._room.asked <= 5
+
+
+async def test_once_needs_no_room_for_an_empty_outbox(outbox_database, database_thread, kafka):
+    assert await Relay(kafka.make_producer, database_thread, options=QUICK, room=Narrow()).run_once() == 0
 
 
 @pytest.mark.postgres

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from events import Event, outbox
+from events.core.errors import BrokerUnavailable
 from events.relay import Relay
 from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all, refusing, rows
 from tests.producers import FakeKafka
@@ -101,3 +102,64 @@ async def test_a_topic_that_takes_nothing_is_left_out_and_slows_down_no_other(
     assert numbers(kafka) == [1]
     assert sum(row.attempts for row in left) == 3
     assert "nothing of topic relay-elsewhere" in caplog.text
+
+
+async def test_a_topic_that_does_not_exist_is_no_fault_of_its_rows(
+    outbox_database, database_thread, kafka, relay, caplog
+):
+    kafka.missing = {"relay-elsewhere"}
+    lost = [Elsewhere(number=n) for n in range(20)]
+    await database_thread.run(publish_all, outbox_database, *lost, Counted(key="a", number=1))
+
+    await relay.run_once()
+
+    left = await database_thread.run(rows, outbox_database)
+    assert numbers(kafka) == [1]
+    assert [(row.attempts, row.not_before) for row in left] == [(0, None)] * 20
+    [line] = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+    assert "'relay-elsewhere' does not exist" in line
+
+
+async def test_once_a_missing_topic_is_created_its_rows_go_and_both_are_said_once(
+    outbox_database, database_thread, kafka, relay, caplog, monkeypatch
+):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("events.relay.TOPIC_PAUSE_S", 0.02)
+    kafka.missing = {"relay-elsewhere"}
+    await database_thread.run(publish_all, outbox_database, *[Elsewhere(number=n) for n in range(3)])
+
+    async with Running(relay):
+        await until(lambda: kafka.starts >= 5)
+        kafka.missing = set()
+        await until(lambda: relay.sent == 3)
+
+    assert numbers(kafka) == [0, 1, 2]
+    said = [one.getMessage() for one in caplog.records if "relay-elsewhere" in one.getMessage()]
+    assert len(said) == 2
+    assert "left out" in said[0]
+    assert "again" in said[1]
+
+
+async def test_a_partition_without_a_leader_pauses_its_topic_while_others_go(
+    outbox_database, database_thread, kafka, relay, caplog
+):
+    kafka.leaderless = lambda record: record.topic == "relay-elsewhere"
+    events = [one for n in range(5) for one in (Elsewhere(number=n), Counted(key=str(n), number=n))]
+    await database_thread.run(publish_all, outbox_database, *events)
+
+    await relay.run_once()
+
+    left = await database_thread.run(rows, outbox_database)
+    assert numbers(kafka) == [0, 1, 2, 3, 4]
+    assert [row.attempts for row in left] == [0] * 5
+    assert "relay-elsewhere is left out" in caplog.text
+
+
+async def test_with_nobody_else_going_a_partition_without_a_leader_is_an_outage(
+    outbox_database, database_thread, kafka, relay
+):
+    kafka.leaderless = lambda record: True
+    await database_thread.run(publish_all, outbox_database, *[Elsewhere(number=n) for n in range(3)])
+
+    with pytest.raises(BrokerUnavailable):
+        await relay.run_once()

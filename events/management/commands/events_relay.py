@@ -7,13 +7,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from events import outbox
 from events.core.errors import EventsError
 from events.worker import relay_alone, relay_once
 from lifespan import run
 
 
 class Command(BaseCommand):
-    """Relay until a stop signal, or once. Exit code 0: stopped cleanly, all is sent; 1: something went wrong."""
+    """Relay until a stop signal, or once. With an empty outbox `--once` does not ask Kafka.
+
+    Exit code 0: stopped cleanly, all is sent; 1: something went wrong, or rows are left.
+    """
 
     help = "Send what waits in the outbox to Kafka, until Ctrl-C or SIGTERM. One relay works at a time; others wait."
 
@@ -31,4 +35,6 @@ class Command(BaseCommand):
             sent = asyncio.run(relay_once())
         except (EventsError, ValueError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{sent} sent.")
+        if left := outbox.waiting():
+            raise CommandError(f"{sent} sent, {left} left: the log above says why, and the outbox in the admin.")
+        self.stdout.write(f"{sent} sent." if sent else "Nothing waits in the outbox; Kafka was not asked.")
