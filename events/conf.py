@@ -53,7 +53,7 @@ class Config:
     DATABASE_THREADS: int = key(4, "Threads with a database connection of their own that subscribers share. SQLite: 1.")
     RETRY_ATTEMPTS: int = key(5, "How often a failing event is handled in all before it becomes a dead letter.")
     RETRY_DELAY: float = key(0.5, "Seconds before the second attempt; doubled for each later one, with jitter.")
-    RETRY_MAX_DELAY: float = key(30.0, "The most seconds between two attempts.")
+    RETRY_MAX_DELAY: float = key(30.0, "The most seconds between two attempts, also with `Retry(after_s=...)`.")
     RELAY_BATCH: int = key(500, "The most outbox rows that are sent at once.")
     RELAY_INTERVAL: float = key(1.0, "Seconds between two looks into an outbox that was empty.")
     LEASE: float = key(15.0, "Seconds after which another relay takes over from one that fell silent.")

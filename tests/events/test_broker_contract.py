@@ -125,7 +125,7 @@ async def test_records_of_a_key_have_rising_places_in_one_partition(send):
 async def test_a_record_arrives_as_it_was_sent(broker, readers):
     producer = broker.producer()
     await producer.start()
-    headers = (("ce_type", b"QuoteCreated"), ("twice", b"1"), ("twice", b"2"))
+    headers = (("ce_type", b"QuoteCreated"), ("twice", b"1"), ("twice", b"2"), ("null", None), ("\u00e9", b""))
     (place,) = await producer.send([outgoing("a", 1, headers=headers)])
     await producer.stop()
     reader = await readers()
