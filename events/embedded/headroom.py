@@ -1,7 +1,9 @@
 """`Headroom`: how far the relay may run ahead of the consumers on the embedded broker.
 
 A partition of it keeps 5 MiB and drops the oldest in silence. So the relay asks `room()` before each batch and waits
-in the outbox while some group has more than 3 MiB of a partition still to read. No I/O here: the relay tells what it
+in the outbox while some group has more than 70 % of that still to read. At 60 % it warns: of a partition that is read,
+when so much waits for a group; of one that no group reads, when so much was sent, for what a group that comes later
+will miss is lost soon. No I/O here: the relay tells what it
 sent, `ask_positions` fetches what the groups have committed.
 
         committed by the slowest group         sent by us
@@ -16,7 +18,8 @@ Where it does not know, it takes the worse:
 * each record is given `FRAMING_BYTES` on top, and compression counts for nothing.
 
 A broker that was replaced begins anew: so does this, with a new object.
-What it cannot know: a group that nobody has declared to the broker is not waited for.
+What it cannot know: a group that nobody has declared to the broker is not waited for. The bytes in a partition that
+others sent there, or an earlier relay; the broker itself knows offsets only, and says when it has dropped records.
 """
 
 from bisect import bisect_left
@@ -26,11 +29,11 @@ from typing import Protocol
 from events.core.broker import Partition, Place
 from events.embedded.mock import PARTITION_BYTES
 
-LIMIT_BYTES = 3 * 1024 * 1024
-"""How many bytes of a partition may wait for a group."""
+LIMIT_BYTES = PARTITION_BYTES * 70 // 100
+"""How many bytes of a partition may wait for a group. One record more, of 1 MiB at most, still has its place."""
 
 CROWDED_BYTES = PARTITION_BYTES * 60 // 100
-"""So many bytes waiting in a partition are worth a warning."""
+"""So many bytes in a partition are worth a warning. Below the limit: it comes before the relay has to wait."""
 
 FRAMING_BYTES = 100
 """What the broker stores on top of key, value and headers: 61 for a batch of one record, lengths and deltas."""
@@ -64,6 +67,11 @@ class Log:
             self._add(offset - 1, gap * (self._totals[-1] - self._totals[0]) // len(self._offsets))
         self._add(max(offset, self.end - 1), size)  # out of order: counted later than it stands, so for longer
         self._forget()
+
+    @property
+    def sent(self) -> int:
+        """The bytes since the start."""
+        return self._totals[-1]
 
     def waiting(self, position: int) -> int:
         """The bytes from `position` on."""
@@ -122,6 +130,9 @@ class Headroom:
     def warnings(self) -> Iterator[str]:
         """One line for each partition that became crowded since the last call, and for whom it waits."""
         for partition in self._logs:
+            if not self._groups_of(partition):
+                yield from self._unread(partition)
+                continue
             group, waiting = self._slowest(partition)
             if waiting < CROWDED_BYTES // 2 and not self._unknown(partition):
                 self._warned.discard(partition)
@@ -130,8 +141,16 @@ class Headroom:
                 what = "what an earlier run sent" if self._unknown(partition) else f"{waiting:,} bytes of 5 MiB"
                 yield (
                     f"{partition.topic}/{partition.number}: {what} on the embedded broker waits for group {group}. "
-                    "The outbox holds back the rest until it has read on."
+                    f"From {self._limit_bytes:,} bytes on the outbox holds back the rest."
                 )
+
+    def _unread(self, partition: Partition) -> Iterator[str]:
+        if partition not in self._warned and self._logs[partition].sent >= CROWDED_BYTES:
+            self._warned.add(partition)
+            yield (
+                f"{partition.topic}/{partition.number}: {self._logs[partition].sent:,} bytes were sent to the embedded "
+                "broker, which keeps 5 MiB and drops the oldest. No group reads them: one that comes later misses some."
+            )
 
     def _unknown(self, partition: Partition) -> bool:
         below = self._logs[partition].unknown_below

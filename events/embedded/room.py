@@ -51,8 +51,8 @@ class BrokerRoom:
         self._headroom.groups(self._groups())
         if not self._looked or self._headroom.room() < self._enough:
             await self._ask()
-            for line in self._headroom.warnings():
-                logger.warning(line)
+        for line in self._headroom.warnings():
+            logger.warning(line)
         return self._headroom.room()
 
     def sent(self, place: Place, size: int) -> None:

@@ -162,6 +162,30 @@ def test_a_crowded_partition_is_told_once_and_again_after_it_was_empty():
     assert len(list(headroom.warnings())) == 1
 
 
+def test_the_warning_comes_while_there_is_still_room():
+    headroom = ahead(LIMIT_BYTES, likes=["quotes"])
+
+    send(headroom, 0, CROWDED_BYTES)
+
+    assert len(list(headroom.warnings())) == 1
+    assert headroom.room() == LIMIT_BYTES - CROWDED_BYTES > 0
+
+
+def test_a_partition_that_no_group_reads_is_told_once():
+    headroom = ahead(search=["users"])
+    send(headroom, 0, CROWDED_BYTES - 101)
+    assert list(headroom.warnings()) == []
+
+    send(headroom, 1, 101)
+    (told,) = headroom.warnings()
+    send(headroom, 2, CROWDED_BYTES)
+
+    assert told.startswith("quotes/0: 3,145,728 bytes were sent")
+    assert "No group reads them" in told
+    assert list(headroom.warnings()) == []
+    assert headroom.room() == 1000
+
+
 def test_waiting_for_what_an_earlier_run_sent_is_told():
     headroom = ahead(likes=["quotes"])
     headroom.found(QUOTES, 3)

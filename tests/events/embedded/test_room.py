@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from events.core.broker import Partition, Place
-from events.embedded.headroom import FRAMING_BYTES
+from events.embedded.headroom import CROWDED_BYTES, FRAMING_BYTES
 from events.embedded.room import BrokerRoom
 
 QUOTES = Partition("quotes", 0)
@@ -85,6 +85,17 @@ async def test_a_group_that_another_process_declares_later_is_waited_for_too(roo
     groups["search"] = ["quotes"]
 
     assert await room.room() == 0
+
+
+async def test_a_partition_that_no_group_reads_is_warned_of_though_there_is_room(room, groups, asked, caplog):
+    groups.clear()
+    await room.room()
+    room.sent(Place(*QUOTES, 0), CROWDED_BYTES)
+
+    assert await room.room() == 1000
+
+    assert "No group reads them" in caplog.text
+    assert asked.questions == 1
 
 
 async def test_an_error_at_the_first_question_is_asked_again(room, asked, monkeypatch):
