@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ FIRST_USER_S = 10.0
 
 LOOK_S = 2.0
 """Seconds between two looks at what the partitions dropped."""
+
+type Found = dict[tuple[str, int], Kept]
+"""What partitions keep, by topic and number."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,10 +83,10 @@ class Broker:
             while not (await asyncio.wait([self._end], timeout=LOOK_S))[0]:
                 if not path.exists():
                     self._finish("its control socket is gone")
-                self._tell_dropped(await asyncio.to_thread(self._kept))
+                self._tell_dropped(await self._kept())
             logger.info("ends: %s", self._end.result())
             await self._forwarder.close()
-            logger.info("gone with it: %s", await asyncio.to_thread(self._summary))
+            logger.info("gone with it: %s", _summary(await self._kept()))
         finally:
             self._cluster.close()
 
@@ -203,22 +207,31 @@ class Broker:
             why = f"nobody used it for {seconds:g} s"
             self._lingering = asyncio.get_running_loop().call_later(seconds, self._finish, why)
 
-    def _tell_dropped(self, found: dict[tuple[str, int], Kept]) -> None:
+    def _tell_dropped(self, found: Found) -> None:
         for (topic, number), kept in found.items():
             if kept.first > self._dropped.get((topic, number), 0):
                 self._dropped[topic, number] = kept.first
-                self._notify(f"{topic}/{number} has dropped its oldest {kept.first} records: its 5 MiB are full.")
+                self._notify(f"{topic}/{number} has dropped its oldest, {_records(kept.first)} so far: 5 MiB are full.")
 
-    def _kept(self) -> dict[tuple[str, int], Kept]:
+    async def _kept(self) -> Found:
         partitions = [(name, number) for name, count in self._topics.items() for number in range(count)]
-        found: dict[tuple[str, int], Kept] = {}
-        with contextlib.suppress(BrokerUnavailable):
-            for name, number in partitions:
-                found[name, number] = self._cluster.kept(name, number)
-        return found
+        return await asyncio.to_thread(_ask_kept, self._cluster, partitions)
 
-    def _summary(self) -> str:
-        counts = dict.fromkeys(self._topics, 0)
-        for (name, _), kept in self._kept().items():
-            counts[name] += kept.end - kept.first
-        return ", ".join(f"{name} with {count} records" for name, count in counts.items()) or "no topics"
+
+def _ask_kept(cluster: MockCluster, partitions: Iterable[tuple[str, int]]) -> Found:
+    found: Found = {}
+    with contextlib.suppress(BrokerUnavailable):
+        for name, number in partitions:
+            found[name, number] = cluster.kept(name, number)
+    return found
+
+
+def _summary(found: Found) -> str:
+    counts: Counter[str] = Counter()
+    for (name, _), kept in found.items():
+        counts[name] += kept.end - kept.first
+    return ", ".join(f"{name} with {_records(count)}" for name, count in counts.items() if count) or "no records"
+
+
+def _records(count: int) -> str:
+    return "1 record" if count == 1 else f"{count} records"

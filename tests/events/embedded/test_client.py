@@ -146,12 +146,22 @@ def test_it_is_gone_once_it_was_stopped(folder, user):
 
 
 async def test_at_its_end_it_says_what_it_took_with_it(folder):
-    async with aheld_open(folder, Use(topics=TWO_TOPICS)) as broker:
+    async with aheld_open(folder, Use(topics={**TWO_TOPICS, "users": 1})) as broker:
         await produce(broker.address, "quotes", [b"one", b"two"])
+        await produce(broker.address, "users", [b"one"])
 
     assert await asyncio.to_thread(stop, folder) is None
 
-    await until(lambda: "gone with it: quotes with 2 records, likes with 0 records" in Folder(folder).log_tail())
+    await until(lambda: Folder(folder).log_tail().endswith("gone with it: quotes with 2 records, users with 1 record"))
+
+
+async def test_at_its_end_without_records_it_says_so(folder):
+    async with aheld_open(folder, Use(topics=TWO_TOPICS)):
+        pass
+
+    assert await asyncio.to_thread(stop, folder) is None
+
+    await until(lambda: Folder(folder).log_tail().endswith("gone with it: no records"))
 
 
 def test_groups_of_all_processes_are_known_to_each_also_after_they_left(folder, user):
