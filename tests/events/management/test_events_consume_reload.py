@@ -75,6 +75,11 @@ class Shop:
                 command, env=self.environment, cwd=self.path, stdout=said, stderr=said, start_new_session=True
             )
 
+    def change(self):
+        """Change the code, and once more if Django's reloader had not looked at it before."""
+        self.code.touch()
+        return "subscribers.py changed, reloading" in (self.path / "said").read_text()
+
     def sell(self, number):
         """Publish an event and have it sent."""
         subprocess.run([sys.executable, "-c", SELL, str(number)], env=self.environment, check=True, timeout=30)
@@ -113,13 +118,11 @@ def test_after_a_change_it_stops_cleanly_and_consumes_again(shop):
     with consuming(shop):
         ((first, _),) = until_sync(shop.seen, 30)
 
-        shop.code.write_text(SUBSCRIBERS + "\n")
+        until_sync(shop.change)
         until_sync(lambda: shop.users() not in ([], [first]), 30)
         shop.sell(2)
         until_sync(lambda: len(shop.seen()) == 2, 30)
 
     assert [number for _, number in shop.seen()] == [1, 2]
     assert shop.seen()[1][0] != first
-    said = (shop.path / "said").read_text()
-    assert "Traceback" not in said
-    assert "shop/subscribers.py changed, reloading" in said
+    assert "Traceback" not in (shop.path / "said").read_text()
