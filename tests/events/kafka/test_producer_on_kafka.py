@@ -8,7 +8,7 @@ import uuid
 from aiokafka.admin import NewTopic
 
 from events.core.broker import OutgoingRecord, Place
-from events.core.errors import BatchRefused, BrokerUnavailable, RecordRefused
+from events.core.errors import BatchRefused, BrokerUnavailable, RecordRefused, TopicRefused
 from events.kafka.producer import KafkaProducer
 from tests.events.kafka.owner import send
 
@@ -48,7 +48,7 @@ async def test_an_unknown_topic_is_refused_soon(connection):
     began = time.monotonic()
     [result] = await send(connection, "no-such-topic", b"v")
 
-    assert type(result) is RecordRefused
+    assert type(result) is TopicRefused
     assert "events_topics --apply" in str(result)
     assert time.monotonic() - began < 4
 
