@@ -11,10 +11,8 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connections
 
-from config.database_url import database_from
+from config.database_url import SQLITE_OPTIONS, database_from
 from events.database import DatabaseThread
-
-SQLITE_OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL"}
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from config.database_url import SQLITE_OPTIONS
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(tempfile.mkdtemp(prefix="tests-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
@@ -67,11 +69,7 @@ DATABASES = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": FOLDER / "main.sqlite3",
         "TEST": {"NAME": FOLDER / "test.sqlite3"},
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL",
-        },
+        "OPTIONS": SQLITE_OPTIONS,
     }
 }
 

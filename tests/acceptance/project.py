@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -13,17 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.waiting import until_sync
+from tools.server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "of-the-tests-1"
 START_S = 40
-
-
-def free_port():
-    """A port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @dataclass
