@@ -128,7 +128,9 @@ class Project:
 
     def _seen(self):
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYENV_VERSION") if name in os.environ}
-        return kept | {"PYTHONUNBUFFERED": "1"} | self.environment
+        settings = self.environment.get("DJANGO_SETTINGS_MODULE", "config.settings")
+        ours = {"DJANGO_SETTINGS_MODULE": "tests.acceptance.settings", "SETTINGS_OF": settings}
+        return kept | {"PYTHONUNBUFFERED": "1"} | self.environment | ours
 
 
 def _parsed(data):
