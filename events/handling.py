@@ -169,6 +169,8 @@ class Handling:
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
             raise RuntimeError("the subscriber raised CancelledError, but nobody had cancelled it") from error
+        except (SystemExit, GeneratorExit) as error:  # it would end the process, and every other that tries the record
+            raise RuntimeError(f"the subscriber raised {type(error).__name__}") from error
         for job in jobs:
             if self._comes_back:
                 self.attempts.finish(job.record, subscriber.name)

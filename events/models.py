@@ -143,8 +143,10 @@ class HeldRecord(models.Model):
         db_table = "kafka_events_held"
         verbose_name = "held record"
         constraints: ClassVar = [
+            # With the time: when a topic is made anew, its offsets begin again, and they are other records.
             models.UniqueConstraint(
-                fields=["group", "subscriber", "topic", "partition", "offset"], name="kafka_events_held_once"
+                fields=["group", "subscriber", "topic", "partition", "offset", "timestamp_ms"],
+                name="kafka_events_held_once",
             )
         ]
         indexes: ClassVar = [

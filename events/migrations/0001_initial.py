@@ -82,7 +82,8 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("group", "subscriber", "topic", "partition", "offset"), name="kafka_events_held_once"
+                        fields=("group", "subscriber", "topic", "partition", "offset", "timestamp_ms"),
+                        name="kafka_events_held_once",
                     )
                 ],
             },

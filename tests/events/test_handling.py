@@ -1,9 +1,12 @@
 """From records to outcomes, on SQLite and PostgreSQL."""
 
 import asyncio
+import dataclasses
 import logging
+import sys
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
 from events import Event, Reject, Retry
@@ -20,6 +23,24 @@ async def test_a_cancellation_that_a_subscriber_makes_up_is_a_failed_attempt(sho
     outcomes = await shop.handling(threads).handle([shop.record(a("one"))])
 
     assert outcomes == [Again(0.5)]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+async def test_a_subscriber_that_exits_has_failed_and_the_process_goes_on(shop, threads, asynchronous):
+    def leave(event):
+        write(event)
+        sys.exit("enough")
+
+    async def aleave(event):
+        leave_now = sync_to_async(leave)
+        await leave_now(event)
+
+    shop.subscriber(Happened, name="note")(aleave if asynchronous else leave)
+
+    outcomes = await shop.handling(threads).handle([shop.record(a("one"))])
+
+    assert outcomes == [Again(0.5)]
+    assert await aeffects() == []
 
 
 async def test_after_the_last_attempt_the_record_is_a_dead_letter(shop, threads, caplog):
@@ -170,6 +191,18 @@ async def test_a_record_that_comes_again_is_buried_once(shop, threads):
 
     assert outcomes == [[DONE], [DONE]]
     assert len(await adead()) == 1
+
+
+async def test_another_record_at_the_same_place_of_a_topic_made_anew_is_buried_too(shop, threads):
+    shop.subscriber(Happened, name="note")(write)
+    handling = shop.handling(threads)
+    first = shop.record(a("one"), value=b"{")
+    anew = dataclasses.replace(first, value=b"[", timestamp_ms=first.timestamp_ms + 1)
+
+    await handling.handle([first])
+    await handling.handle([anew])
+
+    assert {letter.record().value for letter in await adead()} == {b"{", b"["}
 
 
 async def test_what_the_group_does_not_want_is_skipped_and_counted_even_if_it_is_no_event(shop, threads):

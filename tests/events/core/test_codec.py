@@ -182,7 +182,7 @@ def test_a_record_without_type_is_the_only_event_of_its_topic():
     envelope = CODEC.decode(record("solo", b'{"number": 3}'))
 
     assert envelope.event == Alone(number=3)
-    assert (envelope.id, envelope.source, envelope.time) == ("test.solo/3/9", "", None)
+    assert (envelope.id, envelope.source, envelope.time) == ("test.solo/3/9@0", "", None)
 
 
 @pytest.mark.parametrize("topic", ["pair", "unknown"])
@@ -256,7 +256,7 @@ def test_a_header_that_is_null_is_as_if_it_were_not_there():
 
     envelope = CODEC.decode(Record("test.solo", 3, 9, b"k", b'{"number": 3}', nulls))
 
-    assert (envelope.event, envelope.id, envelope.traceparent) == (Alone(number=3), "test.solo/3/9", None)
+    assert (envelope.event, envelope.id, envelope.traceparent) == (Alone(number=3), "test.solo/3/9@0", None)
 
 
 def test_the_trace_is_passed_on_to_what_is_published_meanwhile():
@@ -268,10 +268,13 @@ def test_the_trace_is_passed_on_to_what_is_published_meanwhile():
     assert placed(outgoing).header("traceparent") == b"00-aa-bb-01"
 
 
-def test_the_inbox_knows_a_foreign_record_by_its_place():
-    here, again = (CODEC.decode(record("solo", b'{"number": 3}')) for _ in range(2))
+def test_the_inbox_knows_a_foreign_record_by_its_place_and_time():
+    here, again, anew = (
+        CODEC.decode(Record("test.solo", 3, 9, None, b'{"number": 3}', timestamp_ms=time)) for time in (5, 5, 6)
+    )
 
     assert inbox_id(here) == inbox_id(again)
+    assert inbox_id(here) != inbox_id(anew)  # the topic was made anew, and its offsets began again
 
 
 @given(st.binary(), st.lists(st.tuples(st.sampled_from(["ce_type", "content-type", "ce_time", "x"]), st.binary())))
