@@ -1,5 +1,7 @@
 """What is written of a record that was given up on, on SQLite and PostgreSQL."""
 
+import dataclasses
+
 import pytest
 
 from events.core.broker import Record
@@ -31,3 +33,12 @@ def test_what_the_database_refuses_for_its_content_is_buried_bare():
     assert (kept.key, bytes(kept.value), kept.headers, kept.event_id) == (b"k", b"value", [], "")
     assert (kept.reason, kept.attempts, kept.error_type) == ("failed", 5, "builtins.ValueError")
     assert (kept.topic, kept.partition, kept.offset) == ("quotes", 3, 9)
+
+
+def test_another_record_at_the_same_place_of_a_topic_made_anew_is_buried_too():
+    anew = dataclasses.replace(RECORD, value=b"other", timestamp_ms=RECORD.timestamp_ms + 1)
+
+    for record in (RECORD, anew):
+        bury(letter(record, group="likes", subscriber="count").failed_with(ValueError("no"), reason="failed"))
+
+    assert {row.record().value for row in dead()} == {b"value", b"other"}
