@@ -115,9 +115,9 @@ async def test_a_topic_that_may_not_be_written_refuses_each_record_for_good(prod
 async def test_after_a_send_that_was_cancelled_stop_sends_nothing_more(producers, mock_cluster):
     producer = await producers(max_batch_size=200)
     await producer.send([record()])
-    mock_cluster.rtt(150)
-    sending = asyncio.create_task(producer.send([record(b"x" * 100) for _ in range(200)]))
-    assert not (await asyncio.wait({sending}, timeout=0.5))[0]
+    mock_cluster.rtt(1000)
+    sending = asyncio.create_task(producer.send([record(b"x" * 100) for _ in range(20)]))
+    assert not (await asyncio.wait({sending}, timeout=0.4))[0]
 
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -127,7 +127,7 @@ async def test_after_a_send_that_was_cancelled_stop_sends_nothing_more(producers
     took = time.monotonic() - began
     mock_cluster.rtt(0)
 
-    assert mock_cluster.kept("quotes", 0).end < 12  # a request each 150 ms; a flush would bring 30 more
+    assert mock_cluster.kept("quotes", 0).end <= 2  # what was on the wire; a flush brings one more, which waited
     assert took < 2.5
 
 
