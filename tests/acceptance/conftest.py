@@ -2,6 +2,7 @@
 
 import shutil
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,6 +18,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "tests/acceptance" in item.nodeid:
             item.add_marker("acceptance")
+
+
+def side_by_side(do, projects):
+    """Do it for all projects at once: most of it is waiting for another process."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(do, projects))
 
 
 def _close(services):
@@ -72,8 +79,7 @@ def apart(tmp_path, kafka_server, prepared_on_postgres):
         )
         for service, module in SERVICES.items()
     )
-    for project in (quotes, likes):
-        project.manage("events_topics", "--apply")
+    side_by_side(lambda project: project.manage("events_topics", "--apply"), (quotes, likes))
     services = Services(quotes, likes)
     yield services
     _close(services)
@@ -83,6 +89,5 @@ def apart(tmp_path, kafka_server, prepared_on_postgres):
 def services(request):
     """Quotes and Likes, started: in one process on the embedded broker, then in two on real Kafka."""
     chosen = request.getfixturevalue(request.param)
-    for project in chosen.projects:
-        project.start()
+    side_by_side(Project.start, chosen.projects)
     return chosen
