@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import lifespan
+from lifespan.alone import stop_runs
 
 SCRIPT = """
 import asyncio, logging, sys, threading, time
@@ -188,6 +189,25 @@ def test_two_signals_in_this_process(monkeypatch):
         yield
 
     assert lifespan.run(slow) == 1
+
+
+def test_stop_runs_closes_what_a_thread_holds_open():
+    codes, up = [], threading.Event()
+
+    @asynccontextmanager
+    async def resource(run):
+        up.set()
+        yield
+        codes.append("closed")
+
+    thread = threading.Thread(target=lambda: codes.append(lifespan.run(resource)))
+    thread.start()
+    up.wait()
+    stop_runs()
+
+    assert codes[:1] == ["closed"]
+    thread.join()
+    assert codes == ["closed", 0]
 
 
 def test_the_end_of_the_interpreter_waits_for_a_thread(monkeypatch):
