@@ -28,7 +28,8 @@ def prepare(client: Any) -> None:
     """Make an `AIOKafkaClient` safe. Call it before the client starts."""
     private.require(client, private.CLIENT)
     client._get_conn = partial(_connection, client._get_conn)
-    client.force_metadata_update = _Spaced(client.force_metadata_update)
+    client.force_metadata_update = spaced = _Spaced(client.force_metadata_update)
+    client.close = partial(_close, client, client.close, spaced=spaced)
 
 
 async def _connection(get: Any, *arguments: Any, **options: Any) -> Any:
@@ -46,20 +47,34 @@ def _send(send: Any, request: Any, *arguments: Any, **options: Any) -> Any:
 
 
 class _Spaced:
-    """`force_metadata_update` with a pause between two requests. Who asks meanwhile shares the next answer."""
+    """`force_metadata_update` with a pause between two requests. Who asks meanwhile shares the next answer.
+
+    After `close` the answer is False: nobody is left who would complete a request, and who waits for one hangs.
+    """
 
     def __init__(self, update: Any) -> None:
         self._update, self._allowed_at = update, 0.0
         self._answer: asyncio.Future[Any] | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(False)
 
     def __call__(self) -> asyncio.Future[Any]:
         if self._answer is None or self._answer.done():
             loop = asyncio.get_running_loop()
             self._answer = loop.create_future()
-            loop.call_at(max(self._allowed_at, loop.time()), self._ask, loop, self._answer)
+            if self._closed:
+                self._answer.set_result(False)
+            else:
+                loop.call_at(max(self._allowed_at, loop.time()), self._ask, loop, self._answer)
         return asyncio.shield(self._answer)
 
     def _ask(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any]) -> None:
+        if self._closed:
+            return
         self._allowed_at = loop.time() + METADATA_PAUSE_S
         self._update().add_done_callback(partial(_pass_on, answer))
 
@@ -110,6 +125,13 @@ async def bounded(work: Coroutine[Any, Any, Any], seconds: float) -> bool:
 async def close(client: Any) -> None:
     """Close the client, and let tasks end that wait for metadata which will never come."""
     await client.close()
-    update = client._md_update_fut
-    if update is not None and not update.done():
-        update.set_result(False)
+
+
+async def _close(client: Any, close_it: Any, *, spaced: _Spaced) -> None:
+    spaced.close()
+    try:
+        await close_it()
+    finally:
+        update = client._md_update_fut
+        if update is not None and not update.done():
+            update.set_result(False)

@@ -1,7 +1,7 @@
 """`KafkaConsumer`: one member of one group, on aiokafka, with everything that aiokafka leaves to its user.
 
-Raw bytes only; explicit commits only; own rules for offsets that are not there (`offsets`); commits only from a
-member (`membership`); errors from our tree. An object is used once: after an error or a stop, build a new one.
+Raw bytes only; explicit commits only; a partition that cannot be read stops no other (`reading`); commits only from
+a member (`membership`); errors from our tree. An object is used once: after an error or a stop, build a new one.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from events.core.broker import Owner, Partition, Record
@@ -19,20 +19,16 @@ from events.kafka import private
 from events.kafka.assignor import Assignor
 from events.kafka.client import bounded, close, missing_topics, prepare
 from events.kafka.connection import Connection
-from events.kafka.damage import Damage
 from events.kafka.failures import described, membership_lost, unavailable
 from events.kafka.logs import calm_logs
 from events.kafka.membership import Membership
-from events.kafka.offsets import Offsets
+from events.kafka.reading import NOWHERE, Reading
 
 log = logging.getLogger(__name__)
 
-FETCH_WAIT_MS = 200
 COMMIT_S = 10.0
 STOP_S = 5.0
 CLOSE_S = 1.0
-_NOWHERE = TopicPartition("", -1)
-"""No partition: getmany() without any would mean all of them."""
 
 
 class KafkaConsumer:
@@ -43,24 +39,39 @@ class KafkaConsumer:
         self._client_id = client_id
         self._client: Any = None
         self._membership: Membership | None = None
-        self._damage = Damage()
+        self._reading: Reading | None = None
+        self._joining: asyncio.Timeout | None = None
+        self._joined_or_not = asyncio.Event()
         self._stopped = False
 
     async def start(self, owner: Owner) -> None:
-        """Join the group; returns when there is an assignment. Raises `BrokerUnavailable`."""
+        """Join the group; returns when there is an assignment. Raises `BrokerUnavailable`, also when it is stopped."""
         calm_logs()
         membership = self._membership = Membership(self._group, owner)
         arguments = {"client_id": self._client_id, **self._connection.consumer_arguments(self._group)}
         assignor = Assignor(membership.claims, membership.take_over)
         self._client = AIOKafkaConsumer(**arguments, partition_assignment_strategy=(assignor,))
+        self._reading = Reading(self._client, self._group)
         longest_ms = max(arguments["rebalance_timeout_ms"], arguments["session_timeout_ms"])
         try:
             with unavailable(f"Joining group {self._group} at {self._connection.bootstrap_servers}"):
-                async with asyncio.timeout(longest_ms / 1000 + COMMIT_S):
-                    await self._join(self._client, membership)
+                await self._join_within(longest_ms / 1000 + COMMIT_S, membership)
         except BaseException:
             await self.stop()
             raise
+
+    async def _join_within(self, seconds: float, membership: Membership) -> None:
+        """Join, unless `stop` ends it before."""
+        try:
+            async with asyncio.timeout(seconds) as self._joining:
+                await self._join(self._client, membership)
+        except TimeoutError as error:
+            if self._stopped:
+                raise BrokerUnavailable("The consumer was stopped before it had joined its group.") from error
+            raise
+        finally:
+            self._joining = None
+            self._joined_or_not.set()
 
     async def _join(self, client: Any, membership: Membership) -> None:
         """Start without topics, so that the guards are in place before the first join."""
@@ -71,54 +82,25 @@ class KafkaConsumer:
         if missing := await missing_topics(client._client, self._topics):
             raise BrokerUnavailable(" ".join(missing.values()))
         client.subscribe(self._topics, listener=membership)
-        await client.getmany(_NOWHERE)  # returns with the first assignment, raises what prevents it
+        await client.getmany(NOWHERE)  # returns with the first assignment, raises what prevents it
 
     async def fetch(self, partitions: Collection[Partition], at_most: int) -> Mapping[Partition, Sequence[Record]]:
         """Wait a moment for records of `partitions`. Raises `MembershipLost` when this consumer is of no more use."""
-        if self._stopped or self._client is None:
+        if self._stopped or self._reading is None:
             raise MembershipLost("This consumer was stopped, or never started.")
         wanted = [TopicPartition(*one) for one in partitions] if at_most > 0 else []
         try:
             with membership_lost(f"Fetching for group {self._group}"):
-                fetched = await self._fetch(wanted or [_NOWHERE], max(at_most, 1))
+                fetched = await self._reading.next(wanted, max(at_most, 1))
         except MembershipLost:
             if self._stopped:
                 return {}
             raise
         return {Partition(*one): [_record(record) for record in records] for one, records in fetched.items()}
 
-    async def _fetch(self, wanted: list[Any], at_most: int) -> Mapping[Any, Sequence[Any]]:
-        """One getmany, with our answer to what it may raise for a single partition."""
-        fresh: list[Any] = []
-        fetched: Mapping[Any, Sequence[Any]] = {}
-        try:
-            fetched = await self._getmany(wanted, at_most, fresh=fresh)
-        except OffsetOutOfRangeError as error:
-            await Offsets(self._client, self._group).recover(error)
-        except CorruptRecordException as error:
-            fetched = await self._damage.rescue(self._client, wanted, at_most=at_most, error=error)
-        if fresh:
-            await Offsets(self._client, self._group).start_at_earliest(fresh)
-        return fetched
-
-    async def _getmany(self, wanted: list[Any], at_most: int, *, fresh: list[Any]) -> Mapping[Any, Sequence[Any]]:
-        """Collect all partitions without a commit in `fresh`: they are asked for together."""
-        while True:
-            wait_ms = 0 if fresh else FETCH_WAIT_MS
-            try:
-                fetched: Mapping[Any, Sequence[Any]] = await self._client.getmany(
-                    *wanted, timeout_ms=wait_ms, max_records=at_most
-                )
-                return fetched
-            except NoOffsetForPartitionError as error:
-                fresh.append(error.args[0])
-
     def position(self, partition: Partition) -> int | None:
         """The offset that is fetched next, gaps of compaction and transactions included; None when unknown."""
-        subscription = self._client._subscription.subscription if self._client else None
-        assignment = subscription.assignment if subscription else None
-        state = assignment.state_value(TopicPartition(*partition)) if assignment else None
-        return int(state.position) if state is not None and state.has_valid_position else None
+        return self._reading.position(TopicPartition(*partition)) if self._reading else None
 
     async def commit(self, positions: Mapping[Partition, int]) -> bool:
         """Store where to start again, within 10 seconds. False: not stored, or not known to be."""
@@ -127,7 +109,7 @@ class KafkaConsumer:
             return False
         offsets = {TopicPartition(*one): offset for one, offset in positions.items()}
         try:
-            async with asyncio.timeout(COMMIT_S), membership.committing:
+            async with asyncio.timeout(COMMIT_S), membership.committing():
                 await self._client.commit(offsets)
         except TimeoutError:
             log.warning("A commit of group %s got no answer in %.0f s.", self._group, COMMIT_S)
@@ -138,14 +120,25 @@ class KafkaConsumer:
         return True
 
     async def stop(self) -> None:
-        """Leave the group and close, within some seconds. Never raises, never commits. A second call does nothing."""
-        if self._stopped or self._client is None:
+        """Leave the group and close, within some seconds. Never raises, never commits. A second call does nothing.
+
+        While a join is parked it ends `start` and is done within about a second: aiokafka would wait for the join.
+        """
+        if self._stopped or self._client is None or self._membership is None:
             return
         self._stopped = True
-        if self._membership is not None:
-            await self._membership.shut()
-        await bounded(self._client.stop(), STOP_S)
+        await self._end_the_join()
+        settled = self._membership.settled
+        await self._membership.end()
+        if settled:
+            await bounded(self._client.stop(), STOP_S)
         await _finish(self._client)
+
+    async def _end_the_join(self) -> None:
+        if self._joining is not None:
+            if not self._joining.expired():
+                self._joining.reschedule(asyncio.get_running_loop().time())
+            await bounded(self._joined_or_not.wait(), CLOSE_S)
 
 
 async def _finish(client: Any) -> None:
@@ -157,6 +150,7 @@ async def _finish(client: Any) -> None:
         await bounded(client._coordinator._stop_heartbeat_task(), CLOSE_S)
         await bounded(client._coordinator._stop_commit_offsets_refresh_task(), CLOSE_S)
         await bounded(client._fetcher.close(), CLOSE_S)
+    await bounded(client.stop(), CLOSE_S)
     await bounded(close(client._client), CLOSE_S)
 
 
@@ -166,8 +160,9 @@ async def _leave(client: Any) -> None:
     Over the ordinary connection: the coordinator's own is blocked while a join is parked on it.
     """
     coordinator = client._coordinator
+    request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
     if coordinator.member_id and coordinator.coordinator_id is not None:
-        request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+        coordinator.reset_generation()  # or stop() tries it once more, on the blocked connection
         await client._client.send(coordinator.coordinator_id, request)
 
 

@@ -1,56 +1,66 @@
-"""`Damage`: a record whose checksum is wrong. aiokafka's getmany() then hands over nothing at all.
+"""Bytes in Kafka that aiokafka cannot read: a wrong checksum, an unknown compression, a header name that is not UTF-8.
 
-So the records before it are taken one by one. When the damaged one stands first, nothing of its partition can be
-read any more: the consumer ends with an error that names the partition, and so does every new one, until somebody
-moves the group past it.
+aiokafka's getmany() then raises, and says neither where nor what it has read besides. `one_by_one` finds the place,
+and takes what stands before it.
 """
 
-import asyncio
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from typing import Any
 
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    CorruptRecordException,
+    KafkaError,
+    OffsetOutOfRangeError,
+    UnsupportedCodecError,
+)
 
-from events.core.errors import MembershipLost
+from events.kafka.failures import described
 
-log = logging.getLogger(__name__)
-
-NEXT_S = 0.5
+type Found = tuple[dict[Any, list[Any]], dict[Any, Exception]]
 
 
-class Damage:
-    """Remembers the damage seen last, so that the second look at the same one ends the consumer."""
+def is_damage(error: Exception) -> bool:
+    """Whether getmany() raised this because of the bytes of a record; whatever is not of Kafka's tree comes of them."""
+    if isinstance(error, CorruptRecordException | UnsupportedCodecError):
+        return True
+    return not isinstance(error, KafkaError | ConsumerStoppedError)
 
-    def __init__(self) -> None:
-        self._seen = ""
 
-    async def rescue(
-        self, client: Any, wanted: Sequence[Any], *, at_most: int, error: CorruptRecordException
-    ) -> Mapping[Any, Sequence[Any]]:
-        """The records that stand before the damage. Raises `MembershipLost` when there are none."""
-        rescued: dict[Any, list[Any]] = {}
+async def one_by_one(client: Any, partitions: Collection[Any], *, at_most: int) -> Found:
+    """What has come for these partitions, and those that cannot be read on, with the reason.
+
+    Each is read alone, for the error does not say whose it is; and record by record, for what one getmany() read
+    before it raised is gone. Nothing is waited for outside of a rebalance.
+    """
+    records: dict[Any, list[Any]] = {}
+    damaged: dict[Any, Exception] = {}
+    share = max(1, at_most // max(1, len(partitions)))  # a partition that is full must not hide the others
+    for partition in list(partitions)[:at_most]:
         try:
-            async with asyncio.timeout(NEXT_S) as limit:
-                while sum(map(len, rescued.values())) < at_most:
-                    record = await client.getone(*wanted)
-                    limit.reschedule(asyncio.get_running_loop().time() + NEXT_S)
-                    rescued.setdefault(_place(wanted, record), []).append(record)
-        except (TimeoutError, CorruptRecordException):
-            log.exception("A record is damaged; %d good ones were taken before it.", sum(map(len, rescued.values())))
-        text = str(error)
-        if text == self._seen and not any(str(one) in text for one in rescued):
-            raise MembershipLost(_text(text)) from error
-        self._seen = text
-        return rescued
+            while len(records.get(partition, ())) < share:
+                taken = await client.getmany(partition, timeout_ms=0, max_records=1)
+                if not taken:
+                    break
+                records.setdefault(partition, []).extend(taken[partition])
+        except OffsetOutOfRangeError:
+            if not records:
+                raise
+            break  # it comes again; to answer it we would have to wait with records in hand
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            damaged[partition] = error
+    return records, damaged
 
 
-def _place(wanted: Sequence[Any], record: Any) -> Any:
-    return next(one for one in wanted if (one.topic, one.partition) == (record.topic, record.partition))
-
-
-def _text(found: str) -> str:
+def damage_text(group: str, partition: Any, *, offset: int, error: Exception) -> str:
+    """What is said of a damaged partition, with what to do. `offset`: the first that could not be read."""
+    topic, number = partition.topic, partition.partition
     return (
-        f"A record in Kafka is damaged ({found}) and nothing behind it can be read. Restore it from a replica, or stop "
-        "the workers and move the group past it: kafka-consumer-groups.sh --reset-offsets --shift-by 1 --execute"
+        f"Group {group} cannot read {topic}/{number} from offset {offset} on: {described(error)}. This partition "
+        "stands still and is tried again every minute; the others go on. Restore the record from a replica; or skip "
+        "it: stop the workers of the group, then: kafka-consumer-groups.sh --bootstrap-server ADDRESS "
+        f"--group {group} --topic {topic}:{number} --reset-offsets --to-offset {offset + 1} --execute (records are "
+        "read in batches: while it says the same again, go further)"
     )

@@ -5,6 +5,7 @@ They are few, each is a guard that the public names cannot give, and a contract 
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import aiokafka
 
@@ -28,13 +29,14 @@ CONSUMER: Names = {
     "_coordinator.generation": "to know that the group has thrown us out",
     "_coordinator._do_commit_offsets": "to refuse a commit that would rewind the group",
     "_coordinator.member_id": "to leave the group while a join is parked",
+    "_coordinator.reset_generation": "to leave the group once",
     "_coordinator.coordinator_id": "to leave the group while a join is parked",
     "_coordinator._coordination_task": "to stop while a join is parked",
     "_coordinator._stop_heartbeat_task": "to stop while a join is parked",
     "_coordinator._stop_commit_offsets_refresh_task": "to stop while a join is parked",
     "_fetcher.close": "to stop while a join is parked",
     "_subscription.abort_waiters": "to wake a fetch that waits for an assignment when the consumer stops",
-    "_subscription.subscription": "to know the position without waiting for it",
+    "_subscription.subscription": "to know the position without waiting for it, and when the ownership changes",
 }
 PRODUCER: Names = {
     "client": "for the guards of the client",
@@ -51,6 +53,12 @@ def require(target: object, names: Names) -> None:
                 f"aiokafka {aiokafka.__version__} has no {type(target).__name__}.{path}, which events needs {purpose}. "
                 f"Install a version that is supported: {SUPPORTED}."
             )
+
+
+def assignment(client: Any) -> Any:
+    """What an `AIOKafkaConsumer` owns, a new object for each assignment; None before the first."""
+    subscription = client._subscription.subscription
+    return subscription.assignment if subscription else None
 
 
 def _has(target: object, path: str) -> bool:

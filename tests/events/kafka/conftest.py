@@ -6,6 +6,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from events.kafka.connection import Connection
+from events.kafka.consumer import KafkaConsumer
 from tests.brokers import mock_cluster
 from tests.events.kafka.owner import Member
 
@@ -48,3 +49,17 @@ async def members(connection, topic):
     yield make
     for member in made:
         await member.stop()
+
+
+@pytest.fixture
+async def consumers():
+    """Makes consumers, and stops them at the end."""
+    made = []
+
+    def make(connection, group="readers", topics=("quotes",)):
+        made.append(KafkaConsumer(connection, group, topics, client_id="test"))
+        return made[-1]
+
+    yield make
+    for consumer in made:
+        await consumer.stop()

@@ -4,6 +4,7 @@ import asyncio
 
 from events.core.broker import Claim, OutgoingRecord, Partition
 from events.core.errors import MembershipLost
+from events.kafka.connection import Connection
 from events.kafka.consumer import KafkaConsumer
 from events.kafka.producer import KafkaProducer
 
@@ -51,6 +52,20 @@ async def send(connection, topic, *values, key=b"k"):
         return await producer.send([OutgoingRecord(topic, key, value) for value in values])
     finally:
         await producer.stop()
+
+
+def connect(broker):
+    """To a mock, with a short session: a rebalance takes that long there, less a second."""
+    return Connection(broker.address, consumer={"session_timeout_ms": 2000}, embedded=True)
+
+
+async def write(broker, count, topic="quotes"):
+    """Records "0", "1", … of one key, with one header."""
+    producer = KafkaProducer(Connection(broker.address), deadline_s=10, client_id="writer")
+    await producer.start()
+    results = await producer.send([OutgoingRecord(topic, b"k", b"%d" % n, (("h", b"v"),)) for n in range(count)])
+    await producer.stop()
+    return results
 
 
 def owned(*members):

@@ -55,3 +55,18 @@ async def test_who_waits_for_metadata_is_let_go_when_the_client_closes(client):
     await close(client)
 
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_who_asks_for_metadata_while_the_client_closes_is_let_go(client, monkeypatch):
+    """The request that waits for its turn would make a future that nobody completes."""
+    monkeypatch.setattr(kafka_client, "METADATA_PAUSE_S", 0.1)
+    await client.force_metadata_update()
+    waiting = client.force_metadata_update()
+
+    await client.close()
+    later = client.force_metadata_update()
+    answers = await asyncio.wait_for(asyncio.gather(waiting, later), 1)
+    await asyncio.sleep(0.15)  # the turn of the request has come
+    await asyncio.wait_for(client._maybe_wait_metadata(), 1)
+
+    assert answers == [False, False]

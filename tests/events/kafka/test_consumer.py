@@ -1,47 +1,18 @@
-"""The consumer on the mock cluster: joining, fetching, commits, offsets that are not there, outages, stopping."""
+"""The consumer on the mock cluster: joining, fetching, commits, outages, stopping. See `test_reading` for the rest."""
 
 import asyncio
-import logging
 import time
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import TopicPartition
 
-from events.core.broker import OutgoingRecord, Partition
+from events.core.broker import Partition
 from events.core.errors import BrokerUnavailable, MembershipLost
 from events.kafka.connection import Connection
-from events.kafka.consumer import KafkaConsumer
-from events.kafka.producer import KafkaProducer
-from tests.events.kafka.owner import RecordingOwner, collect
+from tests.events.kafka.owner import RecordingOwner, collect, connect, write
+from tests.waiting import until
 
 ZERO = Partition("quotes", 0)
-
-
-def connect(broker):
-    """With a short session: on the mock a rebalance takes that long, less a second."""
-    return Connection(broker.address, consumer={"session_timeout_ms": 2000}, embedded=True)
-
-
-@pytest.fixture
-async def consumers():
-    """Makes consumers, and stops them at the end."""
-    made = []
-
-    def make(connection, group="readers", topics=("quotes",)):
-        made.append(KafkaConsumer(connection, group, topics, client_id="test"))
-        return made[-1]
-
-    yield make
-    for consumer in made:
-        await consumer.stop()
-
-
-async def write(broker, count, topic="quotes"):
-    producer = KafkaProducer(Connection(broker.address), deadline_s=10, client_id="writer")
-    await producer.start()
-    results = await producer.send([OutgoingRecord(topic, b"k", b"%d" % n, (("h", b"v"),)) for n in range(count)])
-    await producer.stop()
-    return results
 
 
 async def test_a_new_group_reads_from_the_earliest_record(mock_cluster, consumers):
@@ -202,62 +173,6 @@ async def test_records_come_again_after_an_outage(mock_cluster, consumers):
     assert [one.value for one in after] == [b"0"]
 
 
-async def test_a_commit_below_the_start_of_the_log_goes_on_there_and_counts_the_gap(mock_cluster, consumers, caplog):
-    """The mock keeps 5 MiB a partition and drops the oldest."""
-    mock_cluster.create_topic("quotes", 1)
-    consumer, owner = consumers(connect(mock_cluster)), RecordingOwner()
-    await consumer.start(owner)
-    assert await consumer.commit({ZERO: 0})
-    await consumer.stop()
-    producer = AIOKafkaProducer(bootstrap_servers=mock_cluster.address, max_batch_size=900_000)
-    await producer.start()
-    for _ in range(8):
-        await producer.send_and_wait("quotes", b"x" * 900_000)
-    await producer.stop()
-    kept = mock_cluster.kept("quotes", 0)
-
-    consumer, owner = consumers(connect(mock_cluster)), RecordingOwner()
-    await consumer.start(owner)
-    with caplog.at_level(logging.WARNING, "events"):
-        records = await collect(consumer, owner, 1, at_most=1)
-
-    assert records[0].offset == kept.first > 0
-    assert f"lost {kept.first} records of quotes/0" in caplog.text
-
-
-async def test_a_commit_beyond_the_end_of_the_log_stops_the_consumer_and_says_what_to_do(mock_cluster, consumers):
-    mock_cluster.create_topic("quotes", 1)
-    await write(mock_cluster, 2)
-    consumer, owner = consumers(connect(mock_cluster)), RecordingOwner()
-    await consumer.start(owner)
-    assert await consumer.commit({ZERO: 5000})
-    await consumer.stop()
-
-    consumer, owner = consumers(connect(mock_cluster)), RecordingOwner()
-    await consumer.start(owner)
-    with pytest.raises(MembershipLost, match=r"offset 5000 of quotes/0, which ends at 2.*--reset-offsets"):
-        await asyncio.wait_for(collect(consumer, owner, 1), 10)
-
-
-async def test_what_stands_before_a_damaged_record_is_still_handed_over(mock_cluster, consumers):
-    """The mock's transaction markers have a wrong checksum."""
-    mock_cluster.create_topic("quotes", 1)
-    await write(mock_cluster, 3)
-    producer = AIOKafkaProducer(bootstrap_servers=mock_cluster.address, transactional_id="t")
-    await producer.start()
-    async with producer.transaction():
-        await producer.send_and_wait("quotes", b"in a transaction")
-    await producer.stop()
-    consumer, owner = consumers(connect(mock_cluster)), RecordingOwner()
-    await consumer.start(owner)
-
-    records = await asyncio.wait_for(collect(consumer, owner, 3), 10)
-    with pytest.raises(MembershipLost, match="damaged.*quotes"):
-        await asyncio.wait_for(collect(consumer, owner, 9), 10)
-
-    assert [one.offset for one in records][:3] == [0, 1, 2]
-
-
 async def test_stop_is_quick_in_an_outage_and_ends_a_fetch(mock_cluster, consumers):
     mock_cluster.create_topic("quotes", 1)
     consumer, owner = consumers(connect(mock_cluster)), RecordingOwner()
@@ -276,3 +191,83 @@ async def test_stop_is_quick_in_an_outage_and_ends_a_fetch(mock_cluster, consume
     with pytest.raises(MembershipLost, match="stopped"):
         await consumer.fetch(owner.owned, 10)
     assert asyncio.all_tasks() <= before | {fetch}
+
+
+async def test_stop_ends_a_start_that_waits_for_a_slow_member(mock_cluster, consumers):
+    mock_cluster.create_topic("quotes", 2)
+    may_give_up = asyncio.Event()
+    slow, owner = consumers(connect(mock_cluster)), RecordingOwner(may_give_up.wait)
+    await slow.start(owner)
+    joiner = consumers(connect(mock_cluster))
+    joining = asyncio.create_task(joiner.start(RecordingOwner()))
+    await until(lambda: owner.calls[-1][0] == "give_up")
+
+    began = time.monotonic()
+    await joiner.stop()
+    took = time.monotonic() - began
+    with pytest.raises(BrokerUnavailable, match="stopped before it had joined"):
+        await joining
+    may_give_up.set()
+
+    assert took < 2
+
+
+async def test_stop_ends_a_start_at_a_broker_that_says_nothing(consumers):
+    streams = []
+    server = await asyncio.start_server(lambda *both: streams.append(both), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    consumer = consumers(Connection(f"127.0.0.1:{port}"))
+    starting = asyncio.create_task(consumer.start(RecordingOwner()))
+    await until(lambda: streams)
+
+    began = time.monotonic()
+    await consumer.stop()
+    took = time.monotonic() - began
+    with pytest.raises(BrokerUnavailable, match="stopped before it had joined"):
+        await starting
+    for _, writer in streams:
+        writer.close()
+    server.close()
+
+    assert took < 2
+
+
+async def test_a_commit_that_was_given_up_is_not_sent_later(mock_cluster, consumers, monkeypatch):
+    """aiokafka shields what it sends: it would go out behind the next JoinGroup, and cost one more rebalance."""
+    monkeypatch.setattr("events.kafka.consumer.COMMIT_S", 0.2)
+    mock_cluster.create_topic("quotes", 1)
+    consumer = consumers(connect(mock_cluster))
+    await consumer.start(RecordingOwner())
+    coordinator, connected, asked, sent = consumer._client._coordinator, asyncio.Event(), [], []
+    send = coordinator._send_req
+
+    async def send_when_connected(request):
+        if "Commit" in type(request).__name__:
+            asked.append(request)
+            await connected.wait()
+            sent.append(request)
+        return await send(request)
+
+    coordinator._send_req = send_when_connected
+
+    stored = await consumer.commit({ZERO: 1})
+    await consumer._membership.shut()
+    connected.set()
+    await asyncio.sleep(0.1)
+
+    assert (stored, len(asked), sent) == (False, 1, [])
+
+
+async def test_a_join_that_succeeds_after_the_stop_does_not_open_the_commit_gate(mock_cluster, consumers):
+    mock_cluster.create_topic("quotes", 1)
+    consumer, owner = consumers(connect(mock_cluster)), RecordingOwner()
+    await consumer.start(owner)
+    membership = consumer._membership
+    await membership.on_partitions_revoked({TopicPartition(*ZERO)})
+
+    await membership.end()
+    told = len(owner.calls)
+    await membership.on_partitions_assigned({TopicPartition(*ZERO)})
+
+    assert membership.may_commit is False
+    assert len(owner.calls) == told

@@ -50,8 +50,30 @@ async def test_a_member_that_waits_for_a_slow_one_can_stop_and_leaves_nothing_be
     await first.stop()
 
     assert joining.cancelled()
-    assert took < 8
+    assert took < 2
     assert asyncio.all_tasks() <= before
+
+
+async def test_a_member_that_waits_for_a_slow_one_in_a_rebalance_stops_and_leaves_soon(members, connection, topic):
+    slow, quick = await members(), await members()
+    await until(lambda: owned(slow, quick) == [2, 2])
+    may_go_on, settled = asyncio.Event(), len(quick.owner.calls)
+    slow.owner._on_give_up = may_go_on.wait
+    third = KafkaConsumer(connection, slow.consumer._group, [topic], client_id="third")
+    joining = asyncio.create_task(third.start(RecordingOwner()))
+    await until(lambda: len(quick.owner.calls) > settled and not quick.owner.owned)
+    await until(lambda: not quick.consumer._membership.may_commit)
+
+    began = time.monotonic()
+    await quick.stop()
+    await third.stop()
+    took = time.monotonic() - began
+    may_go_on.set()
+    await until(lambda: owned(slow) == [4], 4)  # long before a session ends
+
+    with pytest.raises(BrokerUnavailable, match="stopped before"):
+        await joining
+    assert took < 3
 
 
 async def test_what_is_committed_while_giving_up_is_stored(members, connection, topic):

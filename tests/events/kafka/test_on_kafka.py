@@ -9,7 +9,6 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from events.core.broker import OutgoingRecord, Partition, Place
-from events.core.errors import MembershipLost
 from events.kafka import topics
 from events.kafka.consumer import KafkaConsumer
 from events.kafka.positions import Positions
@@ -38,8 +37,13 @@ async def test_deleted_records_are_skipped_with_a_warning_that_counts_them(conne
     assert "lost 5 records" in caplog.text
 
 
-async def test_a_commit_beyond_the_end_stops_the_consumer(connection, topic):
+async def test_a_commit_beyond_the_end_stops_its_partition_only(connection, topic, caplog):
     place = Partition(topic, 0)
+    records = [OutgoingRecord(topic, b"%d" % n, b"v") for n in range(40)]
+    producer = KafkaProducer(connection, deadline_s=10, client_id="writer")
+    await producer.start()
+    elsewhere = [one for one in await producer.send(records) if one.partition != place.number]
+    await producer.stop()
     consumer, owner = KafkaConsumer(connection, f"{topic}-group", [topic], client_id="x"), RecordingOwner()
     await consumer.start(owner)
     assert await consumer.commit({place: 5000})
@@ -47,9 +51,15 @@ async def test_a_commit_beyond_the_end_stops_the_consumer(connection, topic):
 
     consumer, owner = KafkaConsumer(connection, f"{topic}-group", [topic], client_id="x"), RecordingOwner()
     await consumer.start(owner)
-    with pytest.raises(MembershipLost, match="offset 5000"):
-        await asyncio.wait_for(collect(consumer, owner, 1), 10)
+    read = await asyncio.wait_for(collect(consumer, owner, len(elsewhere)), 10)
+    async with asyncio.timeout(10):
+        while "offset 5000" not in caplog.text:
+            assert await consumer.fetch(owner.owned, 10) == {}
+    stored = await consumer.commit({Partition(one.topic, one.partition): one.offset + 1 for one in read})
     await consumer.stop()
+
+    assert {one.place for one in read} == set(elsewhere)
+    assert stored
 
 
 async def test_the_position_passes_what_was_rolled_back(connection, kafka_server, topic):
