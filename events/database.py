@@ -149,8 +149,11 @@ class DatabaseThreads:
         finally:
             self._give_back_when_idle(thread)
 
-    async def close(self, within_s: float = 10.0) -> None:
-        """End the threads and their connections. Those that still run a subscriber then are named and left alone."""
+    async def close(self, within_s: float = 1.0) -> None:
+        """End the threads and their connections. Those that still run a subscriber then are named and left alone.
+
+        By now the engines have waited for them for `EVENTS["DRAIN"]` seconds; more would not fit into a stop.
+        """
         for thread in self._all:
             thread.shutdown(wait=False)
         endings = [asyncio.wrap_future(thread.ended) for thread in self._all]

@@ -166,6 +166,8 @@ class Relay:
             await wait_at_most(self._stopping, self.options.interval_s)
             return
         self._nudged.clear()  # before the look: who writes after it nudges again
+        if self._stopping.is_set():  # it came while the lease was asked for, and the line above has just wiped it out
+            return
         room = await self._room_now()
         sent = await self._send_some(room) if room else 0
         if sent is None:
@@ -203,10 +205,17 @@ class Relay:
         for row, error in failed:
             if isinstance(error, TopicRefused):  # no doubt about that, also in company
                 self._pause(row.topic, str(error), most_s=TOPIC_PAUSE_S)
+        if failed and self.sent == before and all(type(error) is BrokerUnavailable for _, error in failed):
+            raise failed[0][1]  # nobody answers: one by one would only take longer to say so
+        left_out: set[str] = set()
         held_back: set[tuple[str, bytes]] = set()
         for row, error in failed:
+            # Once left out, a topic stays out for this batch: its pause may end, and a later row overtake this one.
+            left_out |= self._pauses.topics()
+            if self._stopping.is_set():
+                return
             key = None if row.key is None else (row.topic, bytes(row.key))
-            if row.topic in self._pauses.topics() or key in held_back:
+            if row.topic in left_out or key in held_back:
                 continue
             for _, alone in [(row, error)] if len(rows) == 1 else await self._send_and_delete([row]):
                 await self._keep(row, alone, others_go=self.sent > before)

@@ -32,6 +32,9 @@ class DualWrite(RuntimeWarning):
     """`send` inside a transaction: the event goes out even if the transaction rolls back."""
 
 
+STOPPING = "This process is stopping: nothing was sent."
+
+
 @dataclass(slots=True)
 class Waiting:
     """The records of one call, and where their results go."""
@@ -52,9 +55,12 @@ class Sender:
         self._at_work: asyncio.Task[None] | None = None
         self._trying: asyncio.Task[list[SendResult]] | None = None
         self._outdated = False
+        self._closed = False
 
     async def send(self, records: Sequence[OutgoingRecord], within_s: float) -> list[SendResult]:
         """Send records and wait for their results. Raises `BrokerUnavailable` when they do not come in time."""
+        if self._closed:
+            raise BrokerUnavailable(STOPPING)
         waiting = Waiting(records, self.loop.create_future())
         self._waiting.append(waiting)
         if self._at_work is None or self._at_work.done():
@@ -75,9 +81,10 @@ class Sender:
 
     async def close(self) -> None:
         """Finish what is on its way, refuse what is not, close the producer."""
+        self._closed = True
         left, self._waiting = self._waiting, []
         for one in left:
-            _give(one, [BrokerUnavailable("This process is stopping: nothing was sent.")] * len(one.records))
+            _give(one, [BrokerUnavailable(STOPPING)] * len(one.records))
         if self._at_work:
             await self._at_work
         await self._drop_producer()

@@ -4,12 +4,14 @@ Django's connections belong to threads, and asgiref sends the ORM calls of one c
 that is entered and left through `sync_to_async` holds all async ORM calls in between:
 
     async with aatomic():                        in an async view: the thread of its request
-        await Quote.objects.acreate(...)         in an async subscriber: its database thread
-        await apublish(...)
+        await Quote.objects.acreate(...)         in an atomic async subscriber: its database thread
+        await apublish(...)                      elsewhere (`atomic=False`, a script): a thread of its own
 
 Rules
 * The exit is never abandoned: a task that is cancelled still waits until its transaction is rolled back, or the next
   user of the thread would write into it.
+* Where nothing gives its task a thread, all tasks of the process share asgiref's one: what one of them writes would
+  land in the transaction of another. So there the outermost block brings a thread and a connection of its own.
 * A block nests in those of its own task, or of the task that started it. Two tasks of one view (`asyncio.gather`)
   share one thread and so one transaction: the second block would be a savepoint in the first one's, and go with it.
   So it is refused.
@@ -18,13 +20,17 @@ Rules
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.transaction import TransactionManagementError
+
+from events.database import DatabaseThread
 
 CROSSED = (
     "Another task has an aatomic block open on the same database thread, and this block would become a part of its "
@@ -55,9 +61,18 @@ class AsyncAtomic:
     def __init__(self, block: Block) -> None:
         self._block = block
         self._around: tuple[Block, ...] = ()
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> None:
         self._around = _open.get()
+        async with AsyncExitStack() as stack:
+            if not self._around and not _has_a_thread():
+                await stack.enter_async_context(_own_thread())
+            await self._enter()
+            self._stack = stack.pop_all()
+        _open.set((*self._around, self._block))
+
+    async def _enter(self) -> None:
         entering = asyncio.ensure_future(sync_to_async(enter)(self._block, self._around))
         try:
             await to_the_end(entering)
@@ -65,16 +80,32 @@ class AsyncAtomic:
             if not entering.cancelled() and entering.exception() is None:
                 await self._leave(error)
             raise
-        _open.set((*self._around, self._block))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _open.set(self._around)
-        await self._leave(error)
+        async with self._stack:
+            await self._leave(error)
 
     async def _leave(self, error: BaseException | None) -> None:
         await to_the_end(asyncio.ensure_future(sync_to_async(leave)(self._block, error)))
+
+
+def _has_a_thread() -> bool:
+    """Whether this task's ORM calls have a thread to themselves: a request's, a database thread, a sync caller's."""
+    given = SyncToAsync.thread_sensitive_context.get(None)
+    return given is not None or getattr(AsyncToSync.executors, "current", None) is not None
+
+
+@asynccontextmanager
+async def _own_thread() -> AsyncIterator[None]:
+    thread = DatabaseThread("aatomic")
+    try:
+        async with thread.context():
+            yield
+    finally:
+        thread.shutdown(wait=False)
 
 
 def aatomic(using: str | None = None, *, savepoint: bool = True, durable: bool = False) -> AsyncAtomic:

@@ -8,7 +8,7 @@ is called refused: only alone it is.
 import asyncio
 
 from events.core.broker import Place
-from events.core.errors import BrokerUnavailable, RecordRefused, TopicRefused
+from events.core.errors import BatchRefused, BrokerUnavailable, RecordRefused, TopicRefused
 
 PARTITIONS = 3
 
@@ -18,7 +18,7 @@ class FakeKafka:
 
     `missing`: topics that do not exist. `leaderless(record)`: its partition does not answer, the others do.
     `away_after`: so many records are taken, then nobody answers. `hold`: when set, sends wait for it, and `reached` is
-    set as soon as one waits.
+    set as soon as one waits. `one_batch`: a record that is refused takes all of its send with it.
     """
 
     def __init__(self):
@@ -27,6 +27,7 @@ class FakeKafka:
         self.missing, self.leaderless = set(), lambda record: False
         self.away_after = None
         self.hold, self.reached = None, asyncio.Event()
+        self.one_batch = False
         self.starts = self.sends = 0
 
     def make_producer(self):
@@ -64,6 +65,8 @@ class FakeProducer:
             self.kafka.reached.set()
             await self.kafka.hold.wait()
         spoiled = {self._partition(record) for record in records if self.kafka.refuses(record)}
+        if spoiled and self.kafka.one_batch:
+            spoiled = {self._partition(record) for record in records}
         results = [self._take(record, spoiled, alone=len(records) == 1) for record in records]
         self.state = "open" if all(isinstance(result, Place) for result in results) else "spoiled"
         return results
@@ -81,7 +84,7 @@ class FakeProducer:
         if record.topic in self.kafka.missing:
             return TopicRefused(f"The topic {record.topic!r} does not exist.")
         if self._partition(record) in spoiled:
-            return RecordRefused("too large") if alone else BrokerUnavailable("its batch was refused")
+            return RecordRefused("too large") if alone else BatchRefused("its batch was refused")
         self.kafka.records.append(record)
         return Place(*self._partition(record), len(self.kafka.records) - 1)
 

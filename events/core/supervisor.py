@@ -85,6 +85,11 @@ class Supervisor:
             await self._run_until(stop, self.loop)
         except Exception as error:
             return error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return RuntimeError("the loop was cancelled, but nobody had asked for it")
         return None
 
     async def _run_until(self, stop: asyncio.Event, loop: Loop) -> None:

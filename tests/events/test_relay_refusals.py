@@ -6,6 +6,7 @@ import pytest
 
 from events import Event, outbox
 from events.core.errors import BrokerUnavailable
+from events.core.pauses import Pauses
 from events.relay import Relay
 from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all, refusing, rows
 from tests.producers import FakeKafka
@@ -163,3 +164,47 @@ async def test_with_nobody_else_going_a_partition_without_a_leader_is_an_outage(
 
     with pytest.raises(BrokerUnavailable):
         await relay.run_once()
+
+
+class Other(Event, topic="relay-other", key="number"):
+    number: int
+
+
+async def test_a_topic_whose_pause_ends_within_a_batch_keeps_its_order(outbox_database, database_thread, kafka):
+    now = [0.0]
+    kafka.one_batch, kafka.refuses = True, lambda record: b'"number":0' in record.value or later(now, record)
+    refused = [Counted(key=key, number=0) for key in "abc"]
+    events = [*refused, Counted(key="k", number=10), Other(number=7), Counted(key="k", number=11)]
+    await database_thread.run(publish_all, outbox_database, *events)
+    relay = Relay(kafka.make_producer, database_thread, options=QUICK)
+    relay._pauses = Pauses(lambda: now[0])
+
+    await relay.run_once()
+    now[0] += 1000
+    await relay.run_once()
+
+    assert numbers(kafka, "k") == [10, 11]
+
+
+def later(now, record):
+    """Much time passes while this record of another topic is on its way; the record itself is fine."""
+    if b'"number":7' in record.value:
+        now[0] += 10
+    return False
+
+
+async def test_told_to_stop_within_a_batch_that_failed_it_stops(outbox_database, database_thread, kafka, relay):
+    kafka.one_batch, kafka.refuses = True, refusing(0)
+    await database_thread.run(publish_all, outbox_database, *[Counted(key="k", number=n) for n in range(5)])
+    hand_over = relay._hand_over
+
+    async def stop_at_the_second(records):
+        if kafka.sends == 1:
+            relay.stop()
+        return await hand_over(records)
+
+    relay._hand_over = stop_at_the_second
+    await relay.run()
+
+    assert kafka.sends == 2
+    assert len(await database_thread.run(rows, outbox_database)) == 5

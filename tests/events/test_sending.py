@@ -11,7 +11,7 @@ from django.db import transaction
 from django.test import TestCase
 
 from events import Event
-from events.core.broker import Place
+from events.core.broker import OutgoingRecord, Place
 from events.core.errors import BrokerUnavailable, InvalidEvent, NotStarted, RecordRefused
 from events.publishing import aatomic, asend, asend_many, send, send_many
 from events.sending import DualWrite, sending
@@ -256,3 +256,13 @@ class InsideTestCase(TestCase):
         thread.join()
 
         assert len(kafka.records) == 2
+
+
+async def test_what_is_sent_after_the_end_is_refused_and_opens_nothing(kafka):
+    async with sending(kafka.make_producer) as sender:
+        pass
+
+    with pytest.raises(BrokerUnavailable, match="stopping: nothing was sent"):
+        await sender.send([OutgoingRecord("sent", b"a", b"{}")], 1.0)
+
+    assert kafka.starts == 0

@@ -202,3 +202,12 @@ async def test_cancelling_ends_the_loop_too():
 @pytest.fixture(autouse=True)
 def _log(caplog):
     caplog.set_level(logging.INFO, logger="events")
+
+
+async def test_a_loop_that_is_cancelled_by_nobody_is_made_anew(caplog):
+    waits = Waits(until=2)
+
+    await supervised(lambda: Failing(asyncio.CancelledError()), waits=waits).run(asyncio.Event())
+
+    assert len(waits.seconds) == 2
+    assert "cancelled, but nobody had asked" in caplog.text
