@@ -144,6 +144,9 @@ class Tracker:
     def freeze(self) -> None:
         """Begin to give it up: finish what has started, start nothing new."""
         if self.state == "live":
+            # What was given back while it was live may have left `highest` above everything that has begun.
+            begun = (slot.record.offset for slot in self._slots if slot.state != "queued")
+            self._highest = min(self._highest, max(begun, default=-1))
             self.state = "frozen"
             self.stopped.set()
             self._note_drained()

@@ -269,3 +269,14 @@ def test_dead_it_stays_dead(tracker):
     tracker.thaw()
 
     assert tracker.state == "dead"
+
+
+def test_what_was_given_back_before_it_froze_lets_nothing_below_it_start(tracker):
+    slots = tracker.push(records(4, 5, 6))
+    tracker.start(slots[2])
+    tracker.give_back([slots[2]])
+
+    tracker.freeze()
+
+    assert tracker.take(3) == []
+    assert tracker.drained.is_set()
