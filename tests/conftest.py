@@ -15,9 +15,10 @@ for name in [*os.environ]:
         del os.environ[name]
 
 
-# In the background of a shell Ctrl-C is ignored, and what we start would inherit that: tests that send it would hang.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# In the background of a shell these are ignored, and what we start would inherit that: tests that send them would hang.
+for signum, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(signum) is signal.SIG_IGN:
+        signal.signal(signum, usual)
 
 
 def pytest_collection_modifyitems(items):

@@ -35,7 +35,7 @@ class Import:
 
     def run(self, files: Iterable[Path]) -> None:
         """Import the files. Raises `OSError` and `UnknownFormat` for a file that cannot be read at all."""
-        for titles in batched((title for path in files for title in self._titles(path)), BATCH, strict=False):
+        for titles in batched((title for path in files for title in self._titles(path)), BATCH):
             new = _add(list(titles))
             self.new += new
             self.known += len(titles) - new
