@@ -1,9 +1,12 @@
-"""A place to declare subscribers and make records, and database threads to handle them on."""
+"""A place to declare subscribers and make records, threads to handle them on, and a relay towards a Kafka of the tests."""
 
 import pytest
 
 from events.database import database_threads
+from events.relay import Relay
 from tests.effects import Shop
+from tests.events.relaying import QUICK
+from tests.producers import FakeKafka
 
 
 @pytest.fixture
@@ -17,3 +20,15 @@ async def threads(outbox_database):
     """As many database threads as the settings say, ended after the test."""
     async with database_threads() as threads:
         yield threads
+
+
+@pytest.fixture
+def kafka():
+    """A Kafka that fails as it is told to."""
+    return FakeKafka()
+
+
+@pytest.fixture
+def relay(kafka, database_thread):
+    """A relay to it, with short times."""
+    return Relay(kafka.make_producer, database_thread, options=QUICK)

@@ -12,18 +12,7 @@ from events.lease import holder
 from events.publishing import publish
 from events.relay import Relay, RelayOptions
 from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all, rows
-from tests.producers import FakeKafka
 from tests.waiting import until
-
-
-@pytest.fixture
-def kafka():
-    return FakeKafka()
-
-
-@pytest.fixture
-def relay(kafka, database_thread):
-    return Relay(kafka.make_producer, database_thread, options=QUICK)
 
 
 async def test_what_is_published_reaches_kafka_and_leaves_the_outbox(outbox_database, database_thread, kafka, relay):

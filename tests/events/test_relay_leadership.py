@@ -13,16 +13,6 @@ from tests.producers import FakeKafka
 from tests.waiting import until, until_sync
 
 
-@pytest.fixture
-def kafka():
-    return FakeKafka()
-
-
-@pytest.fixture
-def relay(kafka, database_thread):
-    return Relay(kafka.make_producer, database_thread, options=QUICK)
-
-
 async def test_once_says_that_another_relay_is_at_work(outbox_database, database_thread, other_thread, kafka, relay):
     async with Running(Relay(FakeKafka().make_producer, other_thread, options=QUICK)) as other:
         await until(lambda: other.leads)

