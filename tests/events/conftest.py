@@ -1,4 +1,4 @@
-"""A place to declare subscribers and make records, threads to handle them on, and a relay towards a Kafka of the tests."""
+"""A place to declare subscribers and make records, threads to handle them on, and a relay to a Kafka of the tests."""
 
 import pytest
 
