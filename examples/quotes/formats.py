@@ -110,8 +110,14 @@ def _as_printed(text: str) -> str:
 
 def _table(lines: Iterable[Line]) -> Iterator[Piece]:
     sizes = _Sizes(lines)
-    rows = csv.reader(sizes)
-    header = [name.strip().lower() for name in next(rows, [])]
+    rows = csv.reader(sizes, strict=True)
+    try:
+        header = [name.strip().lower() for name in next(rows)]
+    except StopIteration:
+        return
+    except csv.Error as error:
+        yield Piece(1, sizes.taken(), fault=f"the header is not CSV: {_csv_fault(error)}")
+        return
     if "title" not in header:
         yield Piece(1, sizes.taken(), fault="the header has no column named title")
         return
@@ -122,11 +128,17 @@ def _table(lines: Iterable[Line]) -> Iterator[Piece]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Piece(first, sizes.taken(), fault=f"it is not CSV: {error}")
+            yield Piece(first, sizes.taken(), fault=f"it is not CSV: {_csv_fault(error)}")
             continue
         if row:
             columns = dict(zip(header, row, strict=False))
             yield _piece(first, sizes.taken(), title=partial(_title_in_row, columns))
+
+
+def _csv_fault(error: csv.Error) -> str:
+    """What `csv` found, with a cause for its words about a quote that stays open."""
+    text = str(error)
+    return 'a " is never closed, so all that follows belongs to it' if text == "unexpected end of data" else text
 
 
 class _Sizes:

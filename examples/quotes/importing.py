@@ -47,6 +47,10 @@ class Import:
         counts = f"{self.new:,} new, {self.known:,} known already, {self.bad:,} bad"
         return f"{counts}; {seconds:.1f} s, {rate:,.0f} events a second."
 
+    def kept(self) -> str:
+        """What becomes of what was done already, for a run that ends early; nothing where nothing was done."""
+        return " What was imported so far is kept; start again when it is cured." if self.new else ""
+
     def _titles(self, path: Path) -> Iterator[str]:
         for piece in read(path, self.format):
             if piece.fault:

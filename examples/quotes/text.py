@@ -7,6 +7,7 @@ import unicodedata
 MAX_LENGTH = 2000
 
 _UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _ATTRIBUTION = re.compile(r"^(?P<words>.+?)\s*(?:\s—|\n\s*--|\s--)\s*(?P<author>[^\n—]{2,120})$", re.DOTALL)
 
 
@@ -17,7 +18,8 @@ class UnusableText(ValueError):
 def cleaned(text: str) -> str:
     """The text as it is kept: NFC, plain line ends, nothing around it. Raises `UnusableText`.
 
-    Control characters are refused, not dropped: PostgreSQL cannot keep NUL, and the others hide what was meant.
+    Control characters are refused, not dropped: PostgreSQL cannot keep NUL, and the others hide what was meant. So do
+    those that turn the direction of what follows, on the whole page if they are never closed.
     """
     result = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if not result:
@@ -26,6 +28,10 @@ def cleaned(text: str) -> str:
         raise UnusableText(f"the title has {len(result):,} characters; at most {MAX_LENGTH:,} are possible")
     if found := _UNWANTED.search(result):
         raise UnusableText(f"the title holds the control character U+{ord(found[0]):04X}")
+    if found := _TURNING.search(result):
+        raise UnusableText(f"the title holds U+{ord(found[0]):04X} ({unicodedata.name(found[0])})")
+    if not any(unicodedata.category(character)[0] not in "CZ" for character in result):
+        raise UnusableText("the title has no visible character")
     return result
 
 

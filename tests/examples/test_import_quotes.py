@@ -107,8 +107,20 @@ def test_what_cannot_be_recognised_says_so(tmp_path):
 
 
 def test_a_file_that_is_not_there_says_so(tmp_path):
-    with pytest.raises(CommandError, match=r"nowhere\.jsonl does not exist"):
+    with pytest.raises(CommandError, match=r"nowhere\.jsonl does not exist\.$"):
         run(tmp_path / "nowhere.jsonl")
+
+
+@pytest.mark.parametrize(("before", "says"), [(500, "is kept; start again"), (0, "csv|fortune.")])
+def test_a_run_that_ends_early_says_that_something_is_kept_where_it_is(tmp_path, before, says):
+    first = written(tmp_path, "a.jsonl", lines(*map(str, range(before))))
+
+    with pytest.raises(CommandError) as caught:
+        run(first, written(tmp_path, "one.txt", "The only one"))
+
+    assert Quote.objects.count() == before
+    assert ("is kept" in str(caught.value)) == bool(before)
+    assert says in str(caught.value)
 
 
 def test_a_folder_is_read_without_indexes_and_second_names(tmp_path):
@@ -135,6 +147,9 @@ BAD = [
     ("a.csv", "title\ngood\n" + "x" * 2001 + "\n", 3, "2,001"),
     ("a.csv", "title\n" + "x" * 200_000 + "\ngood\n", 2, "longer than"),
     ("a.csv", "author,title\n,good\nAda\n", 3, "empty"),
+    ("a.csv", 'title\ngood\n"open\nall the rest\n', 3, 'a " is never closed'),
+    ("a.csv", 'title\n"a"b\ngood\n', 2, "not CSV"),
+    ("a.jsonl", '{"title": "good"}\n' + lines("a\u202eb"), 2, "RIGHT-TO-LEFT OVERRIDE"),
     ("a.fortune", "good\n%\n" + "x\n" * 1001, 3, "2,001"),
     ("a.fortune", "x\n" * 40_000 + "%\ngood\n", 1, "longer than"),
 ]
@@ -154,13 +169,40 @@ def test_a_bad_line_is_counted_and_named_and_no_obstacle(tmp_path, capsys, name,
 
 
 def test_a_table_without_the_column_is_one_fault(tmp_path, capsys):
-    assert run(written(tmp_path, "a.csv", "name\nx\n")).startswith("0 new, 0 known already, 1 bad")
+    with pytest.raises(CommandError, match="0 new, 0 known already, 1 bad"):
+        run(written(tmp_path, "a.csv", "name\nx\n"))
+
     assert "no column named title" in capsys.readouterr().err
 
 
+def test_a_header_that_cannot_be_read_is_one_fault(tmp_path, capsys):
+    with pytest.raises(CommandError, match="1 bad"):
+        run(written(tmp_path, "a.csv", 'title,"author\nx,y\n'))
+
+    assert "the header is not CSV" in capsys.readouterr().err
+
+
+def test_an_import_of_bad_lines_alone_is_an_error(tmp_path):
+    with pytest.raises(CommandError, match="0 new, 0 known already, 2 bad"):
+        run(written(tmp_path, "a.jsonl", "{\n{\n"))
+
+
+def test_a_bad_line_beside_known_ones_is_no_error(tmp_path):
+    file = written(tmp_path, "a.jsonl", lines("one") + "{\n")
+    run(file)
+
+    assert run(file).startswith("0 new, 1 known already, 1 bad")
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.fortune"])
-def test_an_empty_file_is_no_crash(tmp_path, name):
-    assert run(written(tmp_path, name, "")).startswith("0 new")
+def test_an_empty_file_says_so(tmp_path, name):
+    with pytest.raises(CommandError, match=rf"There are no quotes in .*{name}\."):
+        run(written(tmp_path, name, ""))
+
+
+def test_an_empty_folder_says_so(tmp_path):
+    with pytest.raises(CommandError, match=r"There are no quotes in "):
+        run(tmp_path)
 
 
 def test_many_are_imported_in_batches(tmp_path, django_assert_max_num_queries):

@@ -1,5 +1,7 @@
 """The text of a quote."""
 
+import re
+
 import pytest
 
 from examples.quotes.text import UnusableText, cleaned, fingerprint, words_and_author
@@ -20,10 +22,12 @@ def test_case_makes_another_quote():
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("", "empty"), (" \n", "empty"), ("x" * 2001, "2,001"), ("a\0b", "U+0000"), ("a\x07b", "U+0007")],
+    [("", "empty"), (" \n", "empty"), ("x" * 2001, "2,001"), ("a\0b", "U+0000"), ("a\x07b", "U+0007")]
+    + [("a\u202eb", r"U+202E (RIGHT-TO-LEFT OVERRIDE)"), ("\u2066a", "U+2066 (LEFT-TO-RIGHT ISOLATE)")]
+    + [(text, "no visible character") for text in ("\u200b", "\u200b \u2060", "\u00ad")],
 )
 def test_what_cannot_be_kept_is_refused_with_the_reason(text, why):
-    with pytest.raises(UnusableText, match=why.replace("+", r"\+")):
+    with pytest.raises(UnusableText, match=re.escape(why)):
         cleaned(text)
 
 
@@ -43,3 +47,8 @@ def test_the_longest_text_is_kept():
 )
 def test_the_author_stands_after_the_last_dash(text, parts):
     assert words_and_author(text) == parts
+
+
+@pytest.mark.parametrize("text", ["👩\u200d🚀", "می\u200cخواهم", "!"])
+def test_invisible_characters_within_visible_ones_are_kept(text):
+    assert cleaned(text) == text

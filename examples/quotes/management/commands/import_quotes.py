@@ -23,12 +23,25 @@ class Command(BaseCommand):
         parser.add_argument("--format", choices=list(FORMATS), help="for all files, instead of looking at each")
 
     def handle(self, *args: Any, files: list[Path], format: str | None, **options: Any) -> None:
-        """Import, and print one line at the end."""
+        """Import, and print one line at the end. An error where there was not one usable quote."""
         try:
             found = files_of(files)
-            with Progress(sum(file.stat().st_size for file in found), file=sys.stderr) as progress:
-                run = Import(on_fault=progress.say, on_bytes=progress.advance, format=format)
-                run.run(found)
-        except (OSError, UnknownFormat) as error:
-            raise CommandError(f"{error} What was imported so far is kept; start again when it is cured.") from None
+            size = sum(file.stat().st_size for file in found)
+        except OSError as error:
+            raise CommandError(str(error)) from None
+        run = _imported(found, size=size, format=format)
+        if run.bad and not run.new + run.known:
+            raise CommandError(run.summary())
+        if not run.new + run.known:
+            raise CommandError(f"There are no quotes in {', '.join(map(str, files))}.")
         self.stdout.write(run.summary())
+
+
+def _imported(files: list[Path], *, size: int, format: str | None) -> Import:
+    with Progress(size, file=sys.stderr) as progress:
+        run = Import(on_fault=progress.say, on_bytes=progress.advance, format=format)
+        try:
+            run.run(files)
+        except (OSError, UnknownFormat) as error:
+            raise CommandError(f"{error}{run.kept()}") from None
+    return run
