@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from examples.refusal import Refused, answer
 
+NAMES = ("page", "size")
 SIZE = 20
 MAX_SIZE = 100
 
@@ -23,7 +24,11 @@ class Wanted:
 
 
 def wanted(request: HttpRequest) -> Wanted:
-    """What the address asks for. Refused (400) where `page` or `size` is not a whole number in its range."""
+    """What the address asks for. Refused (400): another name, `page` or `size` no whole number in its range."""
+    if unknown := next((name for name in request.GET if name not in NAMES), None):
+        raise Refused(
+            400, f"There is nothing named {unknown[:40]!r} to ask for.", "Use page and size: ?page=2&size=50."
+        )
     return Wanted(
         _number(request, "page", default=1, most=10**9), _number(request, "size", default=SIZE, most=MAX_SIZE)
     )

@@ -52,6 +52,22 @@ def test_an_empty_body_is_refused():
     assert refused(b"") == 400
 
 
+@pytest.mark.parametrize("body", [b'{"title": "\\ud800"}', b'{"title": "a\\uDBff"}'])
+def test_half_a_character_is_named(body):
+    with pytest.raises(Refused, match="lone surrogate"):
+        body_of(request(body, content_type="application/json"), Wanted)
+
+
+def test_a_body_that_ends_early_is_called_truncated():
+    with pytest.raises(Refused, match="truncated"):
+        body_of(request(b'{"title": "a', content_type="application/json"), Wanted)
+
+
+def test_a_compressed_body_is_refused_and_a_plain_one_may_say_so():
+    assert refused(b'{"title": "a"}', content_encoding="gzip") == 415
+    assert body_of(request(b'{"title": "a"}', content_type="application/json", content_encoding="identity"), Wanted)
+
+
 def test_a_body_nested_without_end_is_refused():
     assert refused(b'{"other": ' + b"[" * 60_000) == 400
 

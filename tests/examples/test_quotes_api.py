@@ -157,6 +157,14 @@ def test_a_page_that_cannot_be_is_refused(stranger, query):
     assert query.partition("=")[0] in answer.json()["error"]
 
 
+@pytest.mark.parametrize("query", ["limit=5", "page=1&offset=2", "pagesize"])
+def test_what_the_list_does_not_know_is_refused_with_what_it_knows(stranger, query):
+    answer = stranger.get(f"/quotes/?{query}")
+
+    assert answer.status_code == 400
+    assert "page and size" in answer.json()["change"]
+
+
 def test_a_page_after_the_last_is_not_found(stranger):
     answer = stranger.get("/quotes/?page=2")
 
