@@ -11,6 +11,9 @@ from django.utils import timezone
 
 from events import Event, envelope_of
 
+WAITED = 2000.0
+"""Milliseconds from which on a duration says nothing of the way through Kafka: the event stood still somewhere."""
+
 KEPT = 1000
 """So many rows are kept."""
 
@@ -44,10 +47,17 @@ class PassedEvent(models.Model):
 
     @property
     def took(self) -> str:
-        """The same for a reader: `32 ms`, from ten seconds on `12 s`, or a dash where it is not known."""
+        """The same for a reader: `32 ms`, from `WAITED` on `waited 3 s`, or a dash where it is not known."""
         if self.milliseconds is None:
             return "–"
-        return f"{self.milliseconds:.0f} ms" if self.milliseconds < 10_000 else f"{self.milliseconds / 1000:,.0f} s"
+        return f"waited {_long(self.milliseconds / 1000)}" if self.waited else f"{self.milliseconds:.0f} ms"
+
+    @property
+    def waited(self) -> str:
+        """Where the time went, for an event that waited; else nothing."""
+        if self.milliseconds is None or self.milliseconds < WAITED:
+            return ""
+        return "It waited: in the outbox while nothing sent it, in Kafka while nothing handled it, or for a retry."
 
     @classmethod
     def note(cls, event: Event, *, group: str) -> Self:
@@ -63,3 +73,9 @@ class PassedEvent(models.Model):
         if row.pk % PRUNED_EVERY == 0:
             cls.objects.filter(pk__lte=row.pk - KEPT).delete()
         return row
+
+
+def _long(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.0f} h"

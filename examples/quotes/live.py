@@ -137,8 +137,9 @@ def _passed(watch: Watch) -> Iterator[bytes]:
 
 
 def passed_state(row: PassedEvent) -> dict[str, Any]:
-    """An event that passed, as the page shows it. `took`: from `publish()` to the effect."""
-    return {"id": row.pk, "type": row.type, "key": row.key, "group": row.group, "took": row.took}
+    """An event that passed, as the page shows it. `took`: from `publish()` to the effect, and why if it was long."""
+    told = {"id": row.pk, "type": row.type, "key": row.key, "group": row.group, "took": row.took}
+    return {**told, "waited": row.waited}
 
 
 def _state(quote: Quote) -> dict[str, Any]:

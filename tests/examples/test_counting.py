@@ -65,11 +65,27 @@ def test_an_event_without_a_time_has_no_duration():
     assert PassedEvent(effect_at=timezone.now()).milliseconds is None
 
 
-@pytest.mark.parametrize(("seconds", "took"), [(0.0324, "32 ms"), (9.9, "9900 ms"), (12.4, "12 s"), (3600, "3,600 s")])
-def test_a_duration_is_told_in_a_unit_that_can_be_read(seconds, took):
-    now = timezone.now()
+@pytest.mark.parametrize(("seconds", "took"), [(0.0324, "32 ms"), (1.9, "1900 ms")])
+def test_a_duration_is_told_in_milliseconds(seconds, took):
+    passed = lasted(seconds)
 
-    assert PassedEvent(published_at=now, effect_at=now + timedelta(seconds=seconds)).took == took
+    assert (passed.took, passed.waited) == (took, "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "took"),
+    [(2, "2 s"), (12.4, "12 s"), (130, "2 min"), (5999, "100 min"), (7200, "2 h"), (10**7, "2,778 h")],
+)
+def test_an_event_that_stood_still_is_said_to_have_waited(seconds, took):
+    passed = lasted(seconds)
+
+    assert passed.took == f"waited {took}"
+    assert "in the outbox" in passed.waited
+
+
+def lasted(seconds):
+    now = timezone.now()
+    return PassedEvent(published_at=now, effect_at=now + timedelta(seconds=seconds))
 
 
 def test_clocks_that_differ_make_no_negative_duration():

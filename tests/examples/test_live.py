@@ -109,7 +109,7 @@ async def test_an_event_that_passes_is_told_once_with_its_duration():
 
     assert (name, data) == (
         "passed",
-        {"id": row.pk, "type": "QuoteLiked", "key": "7", "group": "quotes", "took": "30 ms"},
+        {"id": row.pk, "type": "QuoteLiked", "key": "7", "group": "quotes", "took": "30 ms", "waited": ""},
     )
     assert (await reader.next())[1]["id"] == later.pk
     await reader.close()

@@ -73,7 +73,7 @@ function onNewer({ count }) {
   button.textContent = count === 1 ? "Show 1 new quote" : `Show ${count.toLocaleString("en")} new quotes`;
 }
 
-function onPassed({ id, type, key, group, took }) {
+function onPassed({ id, type, key, group, took, waited }) {
   const list = byId("passed");
   if (list.querySelector(`[data-id="${id}"]`)) return; // a resumed stream reads 5 s back
   list.querySelector(".empty")?.remove();
@@ -86,6 +86,7 @@ function onPassed({ id, type, key, group, took }) {
     const part = document.createElement("span");
     part.className = name;
     part.textContent = text;
+    if (name === "took" && waited) part.title = waited;
     line.append(part);
   }
   list.prepend(line);
