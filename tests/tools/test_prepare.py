@@ -1,6 +1,7 @@
 """`make run` prepares the database: once, and what stands in the way is one sentence."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -23,6 +24,7 @@ def test_the_first_run_loads_what_the_demo_needs_and_the_second_repeats_nothing(
     assert "migrations" in first.stdout
     assert "Sign in as demo with password" in first.stdout
     assert "migrations" not in second.stdout
+    assert re.search(r"python\S* manage.py changepassword demo", second.stdout)
     assert "password" not in second.stdout.replace("changepassword", "").replace("a new password", "")
 
 

@@ -1,6 +1,8 @@
 """The door to a first user: `manage.py demo_user`, in development only."""
 
 import secrets
+import sys
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -21,8 +23,14 @@ class Command(BaseCommand):
             raise CommandError("demo_user is for development (DEBUG). Use manage.py createsuperuser.")
         users = get_user_model().objects
         if users.filter(username=NAME).exists():
-            self.stdout.write(f"User {NAME} is there. For a new password: manage.py changepassword {NAME}")
+            self.stdout.write(f"User {NAME} is there. For a new password: {_python()} manage.py changepassword {NAME}")
             return
         password = secrets.token_urlsafe(9)
         users.create_superuser(username=NAME, password=password)
         self.stdout.write(f"Sign in as {NAME} with password {password} (shown only now)")
+
+
+def _python() -> str:
+    """This Python as one would type it here: `.venv/bin/python`."""
+    python = Path(sys.executable)
+    return str(python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python)
