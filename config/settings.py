@@ -131,5 +131,10 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     # Naming "django" takes its own console handler away: one line each, not two.
-    "loggers": {"django": {"level": "WARNING"}, "events": {"level": "INFO"}, "lifespan": {"level": "INFO"}},
+    "loggers": {
+        "django": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},  # a refused request has its line from the server already
+        "events": {"level": "INFO"},
+        "lifespan": {"level": "INFO"},
+    },
 }

@@ -92,3 +92,13 @@ print(said[0]["status"])
     )
 
     assert process.stdout.strip() == "200", process.stderr
+
+
+def test_a_refused_request_is_left_to_the_servers_line_and_a_failed_one_is_logged():
+    process = started(
+        "import django, logging; django.setup();"
+        "log = logging.getLogger('django.request'); log.warning('Conflict: /'); log.error('Internal Server Error: /')",
+        DJANGO_SETTINGS_MODULE="config.settings",
+    )
+
+    assert process.stderr.split("\n") == ["ERROR    Internal Server Error: /", ""]
