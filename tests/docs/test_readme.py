@@ -9,7 +9,7 @@ import pytest
 
 from tests.docs.test_papers import ROOT
 
-# What `startproject` and `startapp` write, and the models that README leaves to the reader.
+# What `startproject` and `startapp` write.
 AROUND = {
     "settings.py": """
 from pathlib import Path
@@ -18,32 +18,32 @@ SECRET_KEY = "of a test"
 DEBUG = True
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-INSTALLED_APPS = ["django.contrib.contenttypes", "shop"]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3", "OPTIONS": {
-    "transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL"}}}
+INSTALLED_APPS = ["django.contrib.contenttypes"]
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
+ROOT_URLCONF = "urls"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
 """,
     "shop/__init__.py": "",
-    "shop/models.py": """
-from django.db import models
-class Quote(models.Model):
-    title = models.TextField()
-class KnownQuote(models.Model):
-    title = models.TextField()
-""",
+    "urls.py": "urlpatterns = []\n",
 }
 TRAVEL = """
 import asyncio
+import sys
 from asgi import application
 from asgiref.sync import sync_to_async
-from django.test import RequestFactory
+from django.test import Client
 from lifespan.testing import running
 from shop.models import KnownQuote
-from shop.views import add_quote
+
+def post(form, path):
+    client = Client(enforce_csrf_checks=True, headers={"host": "127.0.0.1"})
+    return client.post(path, form, content_type="application/x-www-form-urlencoded")
 
 async def main():
+    form, path = sys.argv[1:]
     async with running(application), asyncio.timeout(60):
-        answer = await sync_to_async(add_quote)(RequestFactory().post("/", {"title": "Know thyself."}))
-        while not await KnownQuote.objects.filter(title="Know thyself.").aexists():
+        answer = await sync_to_async(post)(form, path)
+        while not await KnownQuote.objects.filter(title=form.partition("=")[2]).aexists():
             await asyncio.sleep(0.05)
     print(answer.status_code)
 
@@ -52,9 +52,21 @@ asyncio.run(main())
 
 
 def snippets():
-    """Each file of the part on existing projects, by the path that its first line names."""
-    steps = (ROOT / "README.md").read_text().split("## Into an existing project")[1].split("\n## ")[0]
-    return {block[0]: block[1] for block in re.findall(r"```python\n# (\S+)\n(.*?)```", steps, re.DOTALL)}
+    """Each file of the part on existing projects, by the path that its first line names; its pieces in their order."""
+    files = {}
+    for path, text in re.findall(r"```python\n# (\S+)\n(.*?)```", steps(), re.DOTALL):
+        files[path] = files.get(path, "") + text
+    return files
+
+
+def steps():
+    """The part on existing projects."""
+    return (ROOT / "README.md").read_text().split("## Into an existing project")[1].split("\n## ")[0]
+
+
+def curl():
+    """What README's curl sends, and the path it sends it to."""
+    return re.search(r'^curl -d "([^"]+)" http://127\.0\.0\.1:8000(\S+)', steps(), re.MULTILINE).groups()
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +101,9 @@ def run(folder, *command):
 
 
 def test_the_steps_show_every_file():
-    assert set(snippets()) == {"settings.py", "asgi.py", "shop/contracts.py", "shop/views.py", "shop/subscribers.py"}
+    shop = {f"shop/{name}.py" for name in ("models", "contracts", "views", "subscribers")}
+
+    assert set(snippets()) == {"settings.py", "asgi.py", "urls.py"} | shop
 
 
 def test_the_project_passes_its_checks(project):
@@ -101,11 +115,11 @@ def test_asgi_can_be_imported_as_written(project):
 
 
 @pytest.mark.embedded
-def test_an_event_travels_from_the_view_to_the_subscriber_and_the_start_is_told(project):
+def test_an_event_travels_from_the_curl_to_the_subscriber_and_the_start_is_told(project):
     pytest.importorskip("confluent_kafka")
 
     try:
-        said = run(project, "-c", TRAVEL)
+        said = run(project, "-c", TRAVEL, *curl())
     finally:
         run(project, "-m", "django", "events_broker", "--stop")
 
