@@ -65,7 +65,6 @@ class Broker:
         self._forwarder = Forwarder(self._cluster.address)
         self._connections: set[User] = set()
         self._topics: dict[str, int] = {}
-        self._groups: dict[str, set[str]] = {}
         self._dropped: dict[tuple[str, int], int] = {}
         self._since = time.monotonic()
         self._address = ""
@@ -125,8 +124,7 @@ class Broker:
                 while text := await reader.readline():
                     self._answer(user, text)
         finally:
-            self._connections.discard(user)
-            self._linger_if_unused()
+            self._leave(user)
             writer.close()
 
     def _answer(self, user: User, text: bytes) -> None:
@@ -143,18 +141,24 @@ class Broker:
                 self._stop(user)
 
     def _declare(self, user: User, declared: control.Declare) -> None:
+        before = self._all_groups()
         user.declared = declared
         self._was_used = True
         self._linger_if_unused()
-        before = self._all_groups()
-        for name, topics in declared.groups.items():
-            self._groups.setdefault(name, set()).update(topics)
         notices = [*self._create_topics(declared.topics), *self._second_members(user)]
         welcome = control.Welcome(self._address, self._all_groups())
         for other in self._users() if self._all_groups() != before else [user]:
             other.tell(welcome)
         for notice in notices:
             self._notify(notice)
+
+    def _leave(self, user: User) -> None:
+        before = self._all_groups()
+        self._connections.discard(user)
+        self._linger_if_unused()
+        if (groups := self._all_groups()) != before:
+            for other in self._users():
+                other.tell(control.Welcome(self._address, groups))
 
     def _create_topics(self, topics: dict[str, int]) -> Iterable[str]:
         for name, partitions in topics.items():
@@ -191,7 +195,12 @@ class Broker:
         return [connection for connection in self._connections if connection.declared]
 
     def _all_groups(self) -> control.Groups:
-        return {name: sorted(topics) for name, topics in sorted(self._groups.items())}
+        """Those of the users of now. A group that nobody declares any more would hold up the relay for ever."""
+        found: dict[str, set[str]] = {}
+        for user in self._users():
+            for name, topics in user.declared.groups.items() if user.declared else ():
+                found.setdefault(name, set()).update(topics)
+        return {name: sorted(topics) for name, topics in sorted(found.items())}
 
     def _notify(self, text: str) -> None:
         logger.warning(text)

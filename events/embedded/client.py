@@ -82,7 +82,7 @@ class Hold:
 
     @property
     def groups(self) -> Mapping[str, Sequence[str]]:
-        """Every group that any process has declared to this broker, with the topics that each reads."""
+        """Every group that a user of now has declared to this broker, with the topics that each reads."""
         return self._welcome.groups
 
     def open(self) -> None:

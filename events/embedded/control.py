@@ -1,7 +1,7 @@
 """What a user process and the broker say to each other: lines of JSON over a Unix socket.
 
     user   ──▶ Declare                     I use you; these are my topics and groups. May be said again.
-    broker ──▶ Welcome                     the address, and all groups declared so far; again when they change
+    broker ──▶ Welcome                     the address, and the groups of all users; again when they change
     broker ──▶ Notice                      something a person should read
     anyone ──▶ AskStatus ──▶ Status
     anyone ──▶ Stop      ──▶ Stopping or Refused

@@ -18,7 +18,8 @@ Where it does not know, it takes the worse:
 * each record is given `FRAMING_BYTES` on top, and compression counts for nothing.
 
 A broker that was replaced begins anew: so does this, with a new object.
-What it cannot know: a group that nobody has declared to the broker is not waited for. The bytes in a partition that
+What it cannot know: a group that no process of now has declared to the broker is not waited for, though it may come
+back. The bytes in a partition that
 others sent there, or an earlier relay; the broker itself knows offsets only, and says when it has dropped records.
 """
 
@@ -99,7 +100,9 @@ class Headroom:
         self._warned: set[Partition] = set()
 
     def groups(self, topics_of: Mapping[str, Collection[str]]) -> None:
-        """These are the groups now, with the topics that each reads. What was known of them stays."""
+        """These are the groups now, with the topics that each reads. What was known of others is forgotten."""
+        if self._readers.keys() - topics_of.keys():
+            self._positions = {place: offset for place, offset in self._positions.items() if place[0] in topics_of}
         self._readers = {name: frozenset(topics) for name, topics in topics_of.items()}
 
     def found(self, partition: Partition, end: int) -> None:
@@ -138,11 +141,17 @@ class Headroom:
                 self._warned.discard(partition)
             elif partition not in self._warned and (waiting >= CROWDED_BYTES or self._unknown(partition)):
                 self._warned.add(partition)
-                what = "what an earlier run sent" if self._unknown(partition) else f"{waiting:,} bytes of 5 MiB"
-                yield (
-                    f"{partition.topic}/{partition.number}: {what} on the embedded broker waits for group {group}. "
-                    f"From {self._limit_bytes:,} bytes on the outbox holds back the rest."
-                )
+                yield self._crowded(partition, group, waiting=waiting)
+
+    def _crowded(self, partition: Partition, group: str, *, waiting: int) -> str:
+        what = "what an earlier run sent" if self._unknown(partition) else f"{waiting:,} bytes of 5 MiB"
+        then = f"From {self._limit_bytes:,} bytes on the outbox holds back the rest."
+        if self._unknown(partition):
+            then = (
+                f"The outbox holds everything back until group {group} has read it; if nobody runs that group any "
+                "more, stop all that use the broker, and then: manage.py events_broker --stop"
+            )
+        return f"{partition.topic}/{partition.number}: {what} on the embedded broker waits for group {group}. {then}"
 
     def _unread(self, partition: Partition) -> Iterator[str]:
         if partition not in self._warned and self._logs[partition].sent >= CROWDED_BYTES:

@@ -28,7 +28,7 @@ class BrokerRoom:
     """How many bytes the relay may send now.
 
     `topics`: those it may send to, with their partitions. `groups`: asked each time, for other processes declare
-    theirs later (`Hold.groups`). `open_positions`: opens what can be asked; it is open during one question only.
+    theirs later, and end (`Hold.groups`). `open_positions`: opens what can be asked; open during one question only.
     """
 
     def __init__(

@@ -13,8 +13,12 @@ from events.core.errors import BrokerUnavailable, EmbeddedBrokerRefused
 from events.embedded import client
 from events.embedded.client import Use, aheld_open, check_allowed, held_open, status, stop
 from events.embedded.folder import Folder
+from events.embedded.headroom import LIMIT_BYTES
+from events.embedded.room import BrokerRoom
+from events.kafka.connection import Connection
+from events.kafka.positions import Positions
 from tests.events.embedded.kafka_clients import consume, produce
-from tests.events.embedded.user_process import ROOT, runs
+from tests.events.embedded.user_process import ROOT, User, runs
 from tests.waiting import until, until_sync
 
 TWO_TOPICS = {"quotes": 3, "likes": 5}
@@ -164,13 +168,34 @@ async def test_at_its_end_without_records_it_says_so(folder):
     await until(lambda: Folder(folder).log_tail().endswith("gone with it: no records"))
 
 
-def test_groups_of_all_processes_are_known_to_each_also_after_they_left(folder, user):
+@pytest.mark.parametrize("end", [User.leave, User.kill])
+def test_the_groups_of_all_processes_are_known_to_each_until_they_end(folder, user, end):
     with held_open(folder, Use(groups={"likes": ["quotes"]})) as broker:
         other = user(groups={"quotes": ["likes"], "likes": ["users"]})
         other.told()
-        other.leave()
-
         until_sync(lambda: dict(broker.groups) == {"likes": ["quotes", "users"], "quotes": ["likes"]})
+
+        end(other)
+
+        until_sync(lambda: dict(broker.groups) == {"likes": ["quotes"]})
+        assert status(folder).groups == {"likes": ["quotes"]}
+
+
+async def test_a_group_whose_process_has_ended_no_longer_holds_the_outbox_back(folder, user, caplog):
+    async with aheld_open(folder, Use(topics={"quotes": 1})) as broker:
+        await produce(broker.address, "quotes", [b"one"])  # an earlier relay did
+        other = user(groups={"old": ["quotes"]})
+        other.told()
+        await until(lambda: "old" in broker.groups)
+        connection = Connection(broker.address, embedded=True)
+        room = BrokerRoom(broker.topics, lambda: broker.groups, open_positions=lambda: Positions(connection))
+        assert await room.room() == 0
+        assert "holds everything back until group old has read it" in caplog.text
+
+        other.kill()
+        await until(lambda: not broker.groups)
+
+        assert await room.room() == LIMIT_BYTES
 
 
 def test_a_second_member_of_a_group_is_warned_of(folder, user, caplog):

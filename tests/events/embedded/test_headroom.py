@@ -193,6 +193,23 @@ def test_waiting_for_what_an_earlier_run_sent_is_told():
     (told,) = headroom.warnings()
 
     assert "what an earlier run sent" in told
+    assert "holds everything back until group likes has read it" in told
+    assert "events_broker --stop" in told
+    assert "From " not in told
+
+
+def test_a_group_that_is_gone_is_not_waited_for_and_starts_anew_when_it_comes_back():
+    headroom = ahead(1000)
+    headroom.found(QUOTES, 3)
+    headroom.committed("likes", {QUOTES: 3})
+    assert headroom.room() == 0
+
+    headroom.groups({"likes": ["quotes"]})
+    assert headroom.room() == 1000
+
+    headroom.groups({})
+    headroom.groups({"likes": ["quotes"]})
+    assert headroom.to_ask() == {"likes": [QUOTES]}
 
 
 @pytest.mark.parametrize("step", [1, 7])
