@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from asgiref.sync import ThreadSensitiveContext
-from django.db import connections, reset_queries
+from django.db import DatabaseError, connections, reset_queries
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from events.conf import config
@@ -158,7 +158,12 @@ class DatabaseThreads:
             thread.shutdown(wait=False)
         endings = [asyncio.wrap_future(thread.ended) for thread in self._all]
         if endings and (running := (await asyncio.wait(endings, timeout=within_s))[1]):
-            logger.warning("%d of %d database threads still run a subscriber.", len(running), len(endings))
+            logger.warning(
+                "%d of %d database threads still run a subscriber. What it wrote in a transaction is rolled back with "
+                "the process, and the event comes again.",
+                len(running),
+                len(endings),
+            )
 
     def _new(self) -> DatabaseThread:
         thread = DatabaseThread(f"{self._name}-{len(self._all)}")
@@ -213,6 +218,13 @@ def database_answers() -> bool:
     """Whether the databases that this thread uses, and the one of outbox and inbox, answer right now."""
     aliases = {config().DATABASE, *(one.alias for one in connections.all(initialized_only=True))}
     return all(_answers(connections[alias]) for alias in aliases)
+
+
+def described(error: Exception) -> str:
+    """One line: what the error says, and what to do when a table of ours is missing."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    missing = isinstance(error, DatabaseError) and ("no such" in text or "does not exist" in text)
+    return f"{text}: run manage.py migrate" if missing and "kafka_events_" in text else text
 
 
 def _answers(connection: BaseDatabaseWrapper) -> bool:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from events import inbox
 from events.core.waiting import wait_at_most
-from events.database import Thread, database_threads
+from events.database import Thread, database_threads, described
 from events.lease import new_owner, take
 
 INTERVAL_S = 3600.0
@@ -48,7 +48,7 @@ class Pruning:
                 async with database_threads(1, "prune") as threads, threads.borrowed() as thread:
                     await self._prune(thread)
             except Error as error:
-                log.warning("The inbox is not pruned now, but in %.0f s: %s", AGAIN_S, " ".join(str(error).split()))
+                log.warning("The inbox is not pruned now, but in %.0f s: %s", AGAIN_S, described(error))
                 await wait_at_most(self._stopping, AGAIN_S)
             else:
                 self.works.set()

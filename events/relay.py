@@ -40,7 +40,7 @@ from events.core.outage import OutageLog
 from events.core.pauses import MOST_S, Pauses
 from events.core.retry import BackOff
 from events.core.waiting import wait_at_most
-from events.database import Thread
+from events.database import Thread, described
 from events.lease import HeldLease
 from events.models import OutboxRecord
 
@@ -154,7 +154,7 @@ class Relay:
             await self._turn()
         except (BrokerError, LeaseLost, Error) as error:
             await self._drop_producer()
-            self.outage.goes_on(str(error) or type(error).__name__)
+            self.outage.goes_on(described(error))
             await wait_at_most(self._stopping, self._back_off.next())
         else:
             self.works.set()

@@ -5,9 +5,16 @@ import threading
 from contextvars import ContextVar
 
 import pytest
-from django.db import connections, transaction
+from django.db import DatabaseError, ProgrammingError, connections, transaction
 
-from events.database import DatabaseThreads, database_answers, database_threads, default_size, tidy_connections
+from events.database import (
+    DatabaseThreads,
+    database_answers,
+    database_threads,
+    default_size,
+    described,
+    tidy_connections,
+)
 from events.models import Lease
 from events.transactions import aatomic
 from tests.effects import aeffects, awrite, effects, write
@@ -132,6 +139,7 @@ async def test_a_thread_that_hangs_is_left_alone_after_a_time_limit(caplog):
         await threads.close(within_s=0.05)
 
     assert "1 of 1 database threads still run a subscriber" in caplog.text
+    assert "rolled back with the process, and the event comes again" in caplog.text
     may_end.set()
     await until(thread.ended.done)
 
@@ -146,14 +154,16 @@ async def test_a_closed_thread_takes_no_more_work():
 
 async def test_async_blocks_on_two_threads_do_not_see_each_other(outbox_database):
     side_by_side = connections[outbox_database].vendor != "sqlite"  # which has one writer at a time
-    both_wrote = asyncio.Barrier(2 if side_by_side else 1)
+    both = asyncio.Barrier(2 if side_by_side else 1)
 
     async def work(threads, name):
         async with threads.borrowed() as thread, thread.context(), aatomic(outbox_database):
             before = await Lease.objects.using(outbox_database).acount()
             await awrite(name)
-            await both_wrote.wait()
-            return await Lease.objects.using(outbox_database).acount() - before
+            await both.wait()
+            seen = await Lease.objects.using(outbox_database).acount() - before
+            await both.wait()  # or the one would count what the other has committed
+            return seen
 
     async with database_threads(2) as threads:
         seen = await asyncio.gather(work(threads, "one"), work(threads, "two"))
@@ -176,3 +186,20 @@ def test_sqlite_has_one_thread_and_others_as_many_as_the_settings_say(outbox_dat
     settings.EVENTS = {**settings.EVENTS, "DATABASE_THREADS": 7}
 
     assert default_size() == (1 if connections[outbox_database].vendor == "sqlite" else 7)
+
+
+def test_a_missing_table_is_told_with_what_creates_it(outbox_database):
+    with pytest.raises(DatabaseError) as caught, transaction.atomic(using=outbox_database):
+        connections[outbox_database].cursor().execute("SELECT * FROM kafka_events_absent")
+
+    told = described(caught.value)
+
+    assert "kafka_events_absent" in told
+    assert told.endswith(": run manage.py migrate")
+    assert "\n" not in told
+
+
+def test_other_errors_of_the_database_get_no_advice():
+    assert described(DatabaseError("the server closed\nthe connection")) == "the server closed the connection"
+    assert described(DatabaseError()) == "DatabaseError"
+    assert described(ProgrammingError("permission denied for table kafka_events_lease")).endswith("lease")
