@@ -26,11 +26,12 @@ class Stop(Exception):
 
 def main():
     """Run the whole; return the exit code, or a sentence that says why it could not."""
-    began = time.monotonic()
+    began, parent = time.monotonic(), os.getppid()
     try:
-        with _own_terminal():
+        with _own_terminal() as owned:
             for number in SIGNALS:
                 signal.signal(number, _stop)
+            threading.Thread(target=_watch, args=(parent, owned), daemon=True).start()
             port = _port()
             interpreter = str(install.ensure("run"))
             code = subprocess.call([interpreter, "-m", "tools.prepare"], cwd=str(install.ROOT), start_new_session=True)
@@ -43,6 +44,21 @@ def main():
 
 def _stop(number, frame):
     raise Stop
+
+
+def _watch(parent, owned):
+    """Stop us when who started us has ended, or the terminal is closed: in a group of our own nobody tells us."""
+    while os.getppid() == parent and not (owned and _is_closed(0)):
+        time.sleep(0.5)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGHUP)  # it may wait for the server
+
+
+def _is_closed(terminal):
+    try:
+        os.tcgetpgrp(terminal)
+    except OSError:
+        return True
+    return False
 
 
 def _port():
@@ -69,7 +85,8 @@ def _serve(interpreter, port, began):
     code = server.wait()
     _stop_broker(interpreter)
     if asked:
-        install.say("Stopped.")
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            install.say("Stopped.")
         return 0
     return f"The server ended by itself with exit code {code}; its last lines above say why."
 
@@ -102,10 +119,13 @@ def _stop_broker(interpreter):
 
 @contextlib.contextmanager
 def _own_terminal():
-    """Take the terminal from make while we run: else Ctrl-C ends make with an error, however well we stop."""
+    """Take the terminal from make while we run: else Ctrl-C ends make with an error, however well we stop.
+
+    Gives whether it is ours now.
+    """
     ours = sys.stdin.isatty() and os.tcgetpgrp(0) == os.getpgrp() != os.getpid()
     if not ours:
-        yield
+        yield False
         return
     before = os.getpgrp()
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # to give it back we write to a terminal that is not ours
@@ -113,9 +133,10 @@ def _own_terminal():
     os.setpgid(0, 0)
     os.tcsetpgrp(0, os.getpgrp())
     try:
-        yield
+        yield True
     finally:
-        os.tcsetpgrp(0, before)
+        with contextlib.suppress(OSError):  # it may be closed
+            os.tcsetpgrp(0, before)
 
 
 if __name__ == "__main__":
