@@ -1,5 +1,6 @@
 """aiokafka's errors in our words: what waiting cures, what a new consumer cures, what is refused for good."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,7 +30,9 @@ def described(error: BaseException) -> str:
     """One line: the error's name, its text or else Kafka's, and what to do where we know it."""
     name = type(error).__name__
     own = str(error).removeprefix(f"[Error {getattr(error, 'errno', '')}] ").removeprefix(name).lstrip(": ")
-    text = (own or getattr(error, "description", "")).partition(" [(")[0]  # the rest is a list of socket addresses
+    text, _, sockets = (own or getattr(error, "description", "")).partition(" [(")
+    if sockets:  # ('host', 9092, <AddressFamily.AF_UNSPEC: 0>), ...
+        text += " " + ", ".join(f"{host}:{port}" for host, port in re.findall(r"'([^']+)', (\d+)", sockets))
     advice = next((said for kind, said in _ADVICE.items() if isinstance(error, kind)), "")
     return name + (f": {text}" if text else "") + (f" ({advice})" if advice else "")
 

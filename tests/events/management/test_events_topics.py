@@ -75,7 +75,7 @@ def test_when_all_is_as_wanted_the_exit_code_is_0(settings, mock_cluster, monkey
 def test_without_an_answer_the_exit_code_is_2(settings):
     settings.EVENTS = {"BOOTSTRAP_SERVERS": "127.0.0.1:1"}
 
-    with pytest.raises(CommandError, match="127.0.0.1:1.*nobody answers") as caught:
+    with pytest.raises(CommandError, match="bootstrap from 127.0.0.1:1 .*nobody answers") as caught:
         run()
 
     assert caught.value.returncode == 2
