@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, dataclass_transform
 
 import msgspec
 
+from events.core.decodable import problems
 from events.core.errors import InvalidDeclaration
+from events.core.names import LEGAL, is_legal
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ def field_names(event_class: "type[Event]") -> tuple[str, ...]:
     """The names of its fields, in the order of declaration."""
     names: tuple[str, ...] = event_class.__struct_fields__  # type: ignore[attr-defined]
     return names
+
+
+def _refuse_illegal_topic(name: str, topic: object) -> None:
+    if topic is not None and not is_legal(topic):
+        raise InvalidDeclaration(f"{name}: topic= must be {LEGAL}, not {topic!r}.")
 
 
 def _refuse_unknown_key(event_class: "type[Event]") -> None:
@@ -73,6 +80,7 @@ else:
         """Makes event classes: frozen and keyword-only, with a declaration beside the fields."""
 
         def __new__(mcls, name, bases, namespace, *, topic=None, key=None, type=None, **options):
+            _refuse_illegal_topic(name, topic)
             options = {"frozen": True, "kw_only": True} | options
             cls = super().__new__(mcls, name, bases, namespace, **options)
             inherited = next((base.__event__ for base in bases if hasattr(base, "__event__")), None)
@@ -83,6 +91,8 @@ else:
             )
             _refuse_unknown_key(cls)
             if cls.__event__.topic:
+                for problem in problems(cls):
+                    raise InvalidDeclaration(f"{name}: {problem}")
                 declared.append(cls)
             return cls
 

@@ -1,19 +1,24 @@
 """`Registry`: which events exist and who wants them. Written by decorators at import, read afterwards.
 
 A subscriber belongs to a group: one consumer, one engine, one position, one concurrency. A subscriber with its own
-`batch`, `concurrency` or `atomic=False` is a group of its own, `<group>.<name>`. Names never follow from module paths:
-the inbox and the committed offsets keep them, and a moved file must not replay a topic.
+`batch`, `concurrency` or `atomic=False` is a group of its own, `<group>.<name>`, which starts at the earliest record.
+The inbox knows it by its declared group all the same, so what it has handled has no effect again.
+
+Names never follow from module paths: the inbox and the committed offsets keep them, and a moved file must not replay
+a topic.
 """
 
 import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypedDict, Unpack, overload
 
 from events.core import event as event_module
 from events.core.errors import InvalidDeclaration
 from events.core.event import Event, declaration
+from events.core.names import LEGAL, LONGEST_SUBSCRIBER, is_legal
+from events.core.signature import problems
 
 type EventClass = type[Event]
 
@@ -56,6 +61,12 @@ class Group:
 
     name: str
     subscribers: tuple[Subscriber, ...]
+
+    @property
+    def declared(self) -> str:
+        """The group that its subscribers were declared in, under which the inbox knows them."""
+        alone = next((one.name for one in self.subscribers if one.stands_alone), None)
+        return self.name.removesuffix(f".{alone}") if alone else self.name
 
     @property
     def topics(self) -> frozenset[str]:
@@ -133,6 +144,9 @@ class Registry:
         at once in one process. Raises `InvalidDeclaration` for what cannot work.
         """
 
+        for problem in _wrong_events(events):
+            raise InvalidDeclaration(f"@subscriber: {problem}")
+
         def register(function: Callable[[Any], Any], /) -> Callable[[Any], Any]:
             plain = Subscriber(getattr(function, "__name__", ""), function, events, batch=batch)
             self.add(replace(plain, **options))
@@ -174,7 +188,19 @@ class Registry:
 
     def group_problems(self, default: str) -> list[str]:
         """What `groups` refuses, one sentence each: it shows only when the default group has its name."""
-        return [problem for group in self._members(default).values() for problem in _clashes(group)]
+        return [
+            *self._same_names(default),
+            *(text for group in self._members(default).values() for text in _shared(group)),
+        ]
+
+    def _same_names(self, default: str) -> Iterable[str]:
+        counted = Counter((one.group or default, one.name) for one in self.subscribers)
+        for (group, name), times in counted.items():
+            if times > 1:
+                yield (
+                    f"Group {group!r} has {times} subscribers {name!r}: the inbox would take them for one, and all but "
+                    "one would be skipped. Give each a name of its own: @subscriber(..., name=...)."
+                )
 
     def _members(self, default: str) -> dict[str, Group]:
         members: dict[str, list[Subscriber]] = {}
@@ -183,15 +209,17 @@ class Registry:
         return {name: Group(name, tuple(subscribers)) for name, subscribers in members.items()}
 
     def _problems(self, new: Subscriber) -> Iterable[str]:
-        if not new.events or any(not _is_event_class(one) for one in new.events):
-            yield "name one to three classes that derive from Event, each with a topic."
-        elif not new.name.isidentifier():
-            yield "needs a name of letters, digits and underscores: @subscriber(..., name=...)."
+        if not new.name.isidentifier() or len(new.name) > LONGEST_SUBSCRIBER:
+            yield (
+                f"needs a name of letters, digits and underscores, {LONGEST_SUBSCRIBER} at most: "
+                "@subscriber(..., name=...)."
+            )
+        elif new.group is not None and not is_legal(new.group):
+            yield f"group= must be {LEGAL}, not {new.group!r}."
         elif any((old.group, old.name) == (new.group, new.name) for old in self.subscribers):
             yield "the name is taken in its group; give one of the two another: @subscriber(..., name=...)."
-        elif _arguments(new.function) != 1:
-            yield "the function must take exactly one argument: the event, or with batch= the list of events."
         yield from _not_positive(batch=new.batch, concurrency=new.concurrency)
+        yield from problems(new.function, new.events, batch=new.batch is not None)
 
 
 class DeclaredRegistry(Registry):
@@ -202,31 +230,24 @@ class DeclaredRegistry(Registry):
         return list(event_module.declared)
 
 
-def _clashes(group: Group) -> Iterable[str]:
-    counted = Counter(one.name for one in group.subscribers)
-    for name in (name for name, times in counted.items() if times > 1):
-        yield (
-            f"Group {group.name!r} has {counted[name]} subscribers {name!r}: the inbox would take them for one, and "
-            "all but one would be skipped. Give each a name of its own: @subscriber(..., name=...)."
-        )
+def _shared(group: Group) -> Iterable[str]:
     alone = [one.name for one in group.subscribers if one.stands_alone]
-    if alone and len(counted) > 1:
-        others = ", ".join(repr(name) for name in counted if name != alone[0])
+    strangers = [one for one in group.subscribers if not (one.stands_alone and one.name == alone[0])] if alone else []
+    if strangers:
+        others = ", ".join(repr(one.name) for one in strangers)
         yield (
             f"Group {group.name!r} belongs to the subscriber {alone[0]!r} alone, because of its batch=, concurrency= "
             f"or atomic=False, but {others} would share it. Give one of them another group= or name=."
         )
 
 
+def _wrong_events(events: tuple[object, ...]) -> Iterable[str]:
+    if not events or any(not _is_event_class(one) for one in events):
+        yield ("name one to three classes that derive from Event, each with a topic: write @subscriber(QuoteCreated).")
+
+
 def _is_event_class(candidate: object) -> bool:
     return isinstance(candidate, type) and issubclass(candidate, Event) and bool(declaration(candidate).topic)
-
-
-def _arguments(function: Callable[..., object]) -> int:
-    parameters: Sequence[inspect.Parameter] = list(inspect.signature(function).parameters.values())
-    gathering = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    required = [one for one in parameters if one.default is one.empty and one.kind not in gathering]
-    return len(required) if all(one.kind is not one.KEYWORD_ONLY for one in required) else -1
 
 
 def _not_positive(**options: int | None) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """A user's file: what type checkers must accept, and, on the lines that say so, must refuse."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from events import Event, subscriber
@@ -67,6 +68,11 @@ def counted(events: list[Created]) -> None: ...
 
 @subscriber(Created, retries=3)  # wrong: no such option
 def optioned(event: Created) -> None: ...
+
+
+@subscriber(Created)  # wrong: nobody would run it
+def streamed(event: Created) -> Iterator[None]:
+    yield
 
 
 remember(created)

@@ -59,6 +59,14 @@ def test_a_key_that_is_no_field_is_refused_and_the_fields_are_named():
             wall: int
 
 
+@pytest.mark.parametrize("topic", ["", "the walls", "walls/2", "w" * 250])
+def test_a_topic_that_kafka_does_not_take_is_refused(topic):
+    with pytest.raises(InvalidDeclaration, match="Wrong: topic= must be 1 to 249 letters"):
+
+        class Wrong(Event, topic=topic):
+            wall: int
+
+
 def test_a_refused_class_is_not_declared():
     before = list(declared)
 

@@ -96,6 +96,9 @@ def test_async_functions_are_told_apart():
         ((int,), {}, "name one to three classes"),
         ((Abstract,), {}, "each with a topic"),
         ((Sold,), {"name": "with space"}, "letters, digits and underscores"),
+        ((Sold,), {"name": "x" * 101}, "100 at most"),
+        ((Sold,), {"group": "with space"}, "group= must be 1 to 249 letters"),
+        ((Sold,), {"group": ""}, "group= must be 1 to 249 letters"),
         ((Sold,), {"batch": 0}, "batch= must be a whole number from 1, not 0"),
         ((Sold,), {"batch": True}, "batch= must be a whole number"),
         ((Sold,), {"concurrency": 2.5}, "concurrency= must be a whole number from 1, not 2.5"),
@@ -140,7 +143,7 @@ def test_two_that_stand_alone_under_one_name_are_refused():
     registry.subscriber(Sold, batch=5)(named("count"))
     registry.subscriber(Shipped, group="shop", concurrency=5)(named("count"))
 
-    with pytest.raises(InvalidDeclaration, match=r"Group 'shop\.count' has 2 subscribers"):
+    with pytest.raises(InvalidDeclaration, match="Group 'shop' has 2 subscribers 'count'"):
         registry.groups("shop")
 
 
@@ -161,6 +164,32 @@ def test_nobody_joins_the_group_of_a_subscriber_that_stands_alone():
 def test_a_subscriber_takes_exactly_one_argument(function):
     with pytest.raises(InvalidDeclaration, match="exactly one argument"):
         Registry().subscriber(Sold, name="wrong")(function)
+
+
+def test_without_parentheses_it_says_what_to_write():
+    with pytest.raises(InvalidDeclaration, match=r"write @subscriber\(QuoteCreated\)"):
+
+        @Registry().subscriber
+        def count(event): ...
+
+
+def test_one_that_stands_alone_and_one_that_does_not_cannot_share_a_name():
+    registry = Registry()
+    registry.subscriber(Sold, batch=5)(named("count"))
+    registry.subscriber(Shipped, group="shop")(named("count"))
+
+    with pytest.raises(InvalidDeclaration, match="Group 'shop' has 2 subscribers 'count'"):
+        registry.groups("shop")
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 5}, {"concurrency": 5}, {"atomic": False}])
+def test_a_group_knows_where_its_subscribers_were_declared(options):
+    registry = Registry()
+    registry.subscriber(Sold, **options)(named("count"))
+
+    (group,) = registry.groups("shop").values()
+
+    assert group.declared == "shop"
 
 
 def test_arguments_with_defaults_are_no_hindrance():
