@@ -72,7 +72,7 @@ class Handling:
 
     def __post_init__(self) -> None:
         self.name = self.codec.prefix + self.group.name
-        self._running = Running(self.name, self.threads)
+        self._running = Running(self.codec.prefix + self.group.declared, self.threads)
         wanted = (event for subscriber in self.group.subscribers for event in subscriber.events)
         # A record may be handed over again although one subscriber is through with it. Else there is nothing to note.
         self._comes_back = len(self.group.subscribers) > 1 or self.group.batch > 1

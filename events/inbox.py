@@ -45,7 +45,7 @@ def handle_once(subscriber: str, ids: Sequence[uuid.UUID], *, call: Callable[[se
 
 
 def subscriber_number(key: str) -> int:
-    """The small number of a subscriber, whose key is `<PREFIX><group>/<name>`. Call it before the transaction.
+    """The small number of a subscriber, whose key is `<PREFIX><declared group>/<name>`. Call it before the transaction.
 
     A number that was made inside a transaction is not kept in memory: with a rollback it would be somebody else's.
     """

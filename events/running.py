@@ -35,7 +35,11 @@ class DatabaseAway(EventsError):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Runs the subscribers of one group. `group`: its name with prefix. `threads`: who lends database threads."""
+    """Runs the subscribers of one group. `threads`: who lends database threads.
+
+    `group`: the one that they were declared in, with prefix. `batch=` and the like make another consumer group of a
+    subscriber, but not another subscriber: the inbox goes on knowing what it has handled.
+    """
 
     group: str
     threads: Threads
@@ -98,17 +102,24 @@ async def _on_the_loop(subscriber: Subscriber, envelopes: Sequence[Envelope]) ->
 def _call(subscriber: Subscriber, envelopes: Sequence[Envelope]) -> None:
     with handling(envelopes):
         result = subscriber.function(_argument(subscriber, envelopes))
-    if inspect.isawaitable(result):
-        if asyncio.iscoroutine(result):
-            result.close()
-        raise TypeError(f"Subscriber {subscriber.name} returned an awaitable that nobody awaits: make it `async def`.")
+    _refuse_unfinished(subscriber, result)
 
 
 async def _acall(subscriber: Subscriber, envelopes: Sequence[Envelope]) -> None:
     with handling(envelopes):
         result = subscriber.function(_argument(subscriber, envelopes))
         assert inspect.isawaitable(result)
-        await result
+        _refuse_unfinished(subscriber, await result)
+
+
+def _refuse_unfinished(subscriber: Subscriber, result: object) -> None:
+    """What a wrapper hands back instead of running it would be an event lost in silence."""
+    if inspect.isawaitable(result):
+        if asyncio.iscoroutine(result):
+            result.close()
+        raise TypeError(f"Subscriber {subscriber.name} returned an awaitable that nobody awaits: make it `async def`.")
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise TypeError(f"Subscriber {subscriber.name} returned a generator that nobody runs: it must not `yield`.")
 
 
 def _argument(subscriber: Subscriber, envelopes: Sequence[Envelope]) -> object:

@@ -161,3 +161,45 @@ async def test_a_function_that_returns_an_awaitable_is_a_failure_and_not_silentl
 
     assert outcomes == [Again(0.5)]
     assert "make it `async def`" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["generator", "async generator", "late generator"])
+async def test_a_function_that_returns_a_generator_is_a_failure_and_not_silently_lost(shop, threads, caplog, kind):
+    def lazy(event):
+        yield event
+
+    async def lazy_later(event):
+        yield event
+
+    if kind == "late generator":
+
+        @shop.subscriber(Happened)
+        async def note(event):
+            return lazy(event)
+    else:
+        shop.subscriber(Happened, name="note")(lambda event: (lazy if kind == "generator" else lazy_later)(event))
+
+    outcomes = await shop.handling(threads).handle([shop.record(a("one"))])
+
+    assert outcomes == [Again(0.5)]
+    assert "must not `yield`" in caplog.text
+
+
+@pytest.mark.parametrize("options", [{"batch": 5}, {"concurrency": 2}])
+async def test_a_subscriber_that_is_declared_anew_as_a_group_of_its_own_repeats_no_effect(shop, threads, options):
+    def note(given):
+        for event in given if isinstance(given, list) else [given]:
+            write(event.thing)
+
+    old, new = shop.record(a("old")), shop.record(a("new"))
+    shop.subscriber(Happened)(note)
+    await shop.handling(threads).handle([old])
+    shop.registry.subscribers.clear()
+    shop.subscriber(Happened, **options)(note)
+
+    handling = shop.handling(threads)
+    outcomes = await handling.handle([old, new])
+
+    assert handling.name == "shop.note"
+    assert outcomes == [DONE, DONE]
+    assert await aeffects() == ["new", "old"]
