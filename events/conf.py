@@ -16,8 +16,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from events.core.names import LEGAL, is_legal
+
 RUNNABLE = ("relay", "consume")
 SIZES = ("partitions", "replication")
+MAX_REQUEST_SIZE = 1_048_576
+"""aiokafka's default of `max_request_size`, in bytes."""
 
 
 def key(default: Any, text: str, *, secret: bool = False) -> Any:
@@ -84,6 +88,11 @@ class Config:
         """The folder that processes of one checkout share."""
         return Path(self.EMBEDDED_FOLDER or Path(getattr(settings, "BASE_DIR", ".")) / ".run" / "embedded")
 
+    @property
+    def max_record(self) -> int:
+        """Bytes of the largest record that the producer sends."""
+        return int(self.PRODUCER.get("max_request_size", MAX_REQUEST_SIZE))
+
     def runs(self, part: str) -> bool:
         """Whether a web process runs this part: `relay` or `consume`."""
         return part in (self.RUN or (RUNNABLE if settings.DEBUG else ("relay",)))
@@ -140,12 +149,18 @@ def _wrong_value(name: str, value: object) -> list[str]:
             _wrong_topics(label, value) if name == "TOPICS" else _wrong_kind(label, value, kind=Mapping, text="a dict")
         )
     if isinstance(default, str):
-        return _wrong_kind(label, value, kind=str, text="text")
+        return _wrong_kind(label, value, kind=str, text="text") or _wrong_name(name, value)
     return _wrong_number(label, value, whole=isinstance(default, int))
 
 
 def _wrong_kind(label: str, value: object, *, kind: type, text: str) -> list[str]:
     return [] if isinstance(value, kind) else [f"{label} must be {text}, not {type(value).__name__}."]
+
+
+def _wrong_name(name: str, value: object) -> list[str]:
+    if name not in ("PREFIX", "GROUP") or not value or is_legal(value):
+        return []
+    return [f"EVENTS[{name!r}] must be {LEGAL}."]
 
 
 def _wrong_number(label: str, value: object, *, whole: bool) -> list[str]:

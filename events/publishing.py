@@ -15,8 +15,9 @@ from django.db import connections, transaction
 
 from events import outbox
 from events.conf import config
+from events.core.broker import OutgoingRecord
 from events.core.codec import Codec
-from events.core.errors import NotInTransaction
+from events.core.errors import InvalidEvent, NotInTransaction
 from events.core.event import Event
 from events.core.nudge import nudge
 from events.sending import asend, asend_many, send, send_many
@@ -29,7 +30,7 @@ def publish(event: Event) -> UUID:
     """Publish an event when the current transaction commits, or never. Returns its id.
 
     Raises `NotInTransaction` outside a transaction on `EVENTS["DATABASE"]`, and `InvalidEvent` for an event whose
-    fields do not fit its class.
+    fields do not fit its class, or that is larger than the producer's `max_request_size`.
     """
     return publish_many([event])[0]
 
@@ -39,7 +40,7 @@ def publish_many(events: Iterable[Event]) -> list[UUID]:
     alias = config().DATABASE
     _demand_transaction(alias)
     codec = Codec(config().source, config().PREFIX)
-    ids = outbox.add(codec.encode(event) for event in events)
+    ids = outbox.add(_sendable(codec.encode(event)) for event in events)
     transaction.on_commit(nudge, using=alias)
     return ids
 
@@ -47,6 +48,15 @@ def publish_many(events: Iterable[Event]) -> list[UUID]:
 async def apublish(event: Event) -> UUID:
     """`publish` for async code, in an `aatomic` block or an async subscriber. Raises what `publish` raises."""
     return await sync_to_async(publish)(event)
+
+
+def _sendable(record: OutgoingRecord) -> OutgoingRecord:
+    if record.size <= config().max_record:
+        return record
+    raise InvalidEvent(
+        f"An event of {record.size} bytes for {record.topic!r} can never be sent: the most is {config().max_record}. "
+        'Publish less, or raise EVENTS["PRODUCER"]["max_request_size"] and the topic\'s max.message.bytes.'
+    )
 
 
 def _demand_transaction(alias: str) -> None:

@@ -43,8 +43,11 @@ class Codec:
     def encode(self, event: Event) -> OutgoingRecord:
         """The outgoing record of an event, with a new id and the time of now.
 
-        Raises `InvalidEvent` when a field does not fit the class, so that no subscriber meets what it cannot decode.
+        Raises `InvalidEvent` for what is no event, and when a field does not fit the class, so that no subscriber
+        meets what it cannot decode.
         """
+        if not isinstance(event, Event):
+            raise InvalidEvent(_no_event(event))
         said = declaration(type(event))
         if said.topic is None:
             raise InvalidEvent(f"{type(event).__name__} has no topic: class {type(event).__name__}(Event, topic=...).")
@@ -74,6 +77,11 @@ class Codec:
         if len(candidates) != 1:
             raise Undecodable("untyped", f"No ce_type, and the topic has {len(candidates)} event classes here.")
         return candidates[0]
+
+
+def _no_event(given: object) -> str:
+    what = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+    return f"publish() and send() take an event, such as QuoteCreated(...), not {what}."
 
 
 def _key(event: Event, field_name: str | None) -> bytes | None:

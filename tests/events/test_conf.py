@@ -68,6 +68,8 @@ def test_the_embedded_broker_stands_in_where_no_address_is_given(settings):
         ({"XYZZY": 1}, "EVENTS has no key 'XYZZY'."),
         (["GROUP"], "EVENTS must be a dict, not list."),
         ({"GROUP": 5}, "EVENTS['GROUP'] must be text, not int."),
+        ({"GROUP": "the shop"}, "EVENTS['GROUP'] must be 1 to 249 letters (a to z), digits, '.', '_' and '-'."),
+        ({"PREFIX": "eu/"}, "EVENTS['PREFIX'] must be 1 to 249 letters (a to z), digits, '.', '_' and '-'."),
         ({"PARTITIONS": "6"}, "EVENTS['PARTITIONS'] must be a whole number above 0."),
         ({"PARTITIONS": 1.5}, "EVENTS['PARTITIONS'] must be a whole number above 0."),
         ({"PARTITIONS": True}, "EVENTS['PARTITIONS'] must be a whole number above 0."),

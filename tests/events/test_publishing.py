@@ -20,6 +20,10 @@ class Published(Event, topic="publishing-tests", key="number"):
     number: int
 
 
+class Written(Event, topic="publishing-tests"):
+    text: str
+
+
 def published(alias):
     return [row.event_id for row in OutboxRecord.objects.using(alias).order_by("id")]
 
@@ -86,6 +90,24 @@ def test_an_event_that_nobody_could_decode_is_not_published(outbox_database):
         publish(Published(number="one"))
 
     assert published(outbox_database) == []
+
+
+def test_an_event_that_is_too_large_to_be_sent_is_not_published(outbox_database):
+    with transaction.atomic(using=outbox_database), pytest.raises(InvalidEvent, match="the most is 1048576"):
+        publish(Written(text="x" * 1_048_576))
+
+    assert published(outbox_database) == []
+
+
+def test_the_producers_own_limit_decides_what_is_too_large(outbox_database, settings):
+    settings.EVENTS = {**settings.EVENTS, "PRODUCER": {"max_request_size": 1000}}
+
+    with transaction.atomic(using=outbox_database):
+        id = publish(Written(text="x" * 500))
+        with pytest.raises(InvalidEvent, match="the most is 1000.*max_request_size"):
+            publish(Written(text="x" * 1000))
+
+    assert published(outbox_database) == [id]
 
 
 def test_the_relay_is_nudged_after_the_commit_and_not_before(outbox_database):

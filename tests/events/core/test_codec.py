@@ -291,3 +291,9 @@ def reason_of(given_record):
     except Undecodable as error:
         return error.reason
     return None
+
+
+@pytest.mark.parametrize(("given", "named"), [({"a": 1}, "not dict"), (Event, "not the class Event")])
+def test_what_is_no_event_is_refused_with_what_it_is(given, named):
+    with pytest.raises(InvalidEvent, match=named):
+        Codec("tests").encode(given)
