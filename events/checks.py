@@ -15,6 +15,7 @@
 | W003 | SQLite with a short time-out |
 | W004 | a Kafka connection without TLS (`--deploy`) |
 | W005 | daphne's server, under which nothing of `EVENTS["RUN"]` starts |
+| W006 | `EVENTS["TOPICS"]` names a topic that no event class has |
 """
 
 from collections import Counter
@@ -43,6 +44,7 @@ def check(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list
     return [
         *_events(registry),
         *_groups(registry, config()),
+        *_topics(registry, config()),
         *_client(config()),
         *_database(config()),
         *_server(config()),
@@ -83,6 +85,15 @@ def _groups(known: Registry, given: Config) -> Iterator[CheckMessage]:
         )
     for problem in known.group_problems(given.group):
         yield _error(7, problem)
+
+
+def _topics(known: Registry, given: Config) -> Iterator[CheckMessage]:
+    for topic in sorted(set(given.TOPICS) - set(known.topics())):
+        yield _warning(
+            6,
+            f'EVENTS["TOPICS"] has {topic!r}, which is the topic of no event class.',
+            hint=f'Declared are: {", ".join(known.topics()) or "none"}. Write them without EVENTS["PREFIX"].',
+        )
 
 
 def _client(given: Config) -> Iterator[CheckMessage]:

@@ -5,7 +5,7 @@ from django.core.checks import run_checks
 from django.db import connections
 
 from events import Event, checks
-from events.checks import _events, _groups, check, check_deploy
+from events.checks import _events, _groups, _topics, check, check_deploy
 from events.conf import Config
 from events.core import event
 from events.core.registry import Registry
@@ -160,3 +160,16 @@ def test_daphne_starts_nothing_and_that_is_said(settings, monkeypatch):
 
     settings.EVENTS = {**settings.EVENTS, "RUN": ["none"]}
     assert check() == []
+
+
+def test_sizes_for_a_topic_that_nobody_declares_are_a_warning():
+    class First(Event, topic="checked"):
+        pass
+
+    registry = Registry(event_classes=[First])
+
+    [message] = _topics(registry, Config(TOPICS={"checked": {"partitions": 3}, "cheked": {"partitions": 3}}))
+
+    assert message.id == "kafka_events.W006"
+    assert "'cheked'" in message.msg
+    assert "checked" in message.hint
