@@ -2,16 +2,23 @@
 
 Our defaults come first, the user's arguments win, except those that would break a promise: these are refused with
 the reason. A value is never quoted, in no error, log or repr: some of them are passwords.
+
+Nor does one stand in a local variable of a frame that an error leaves through: Django's error page and error trackers
+show these. So the clients are built here, by functions that keep no arguments, and errors come out `alone`.
 """
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.helpers import create_ssl_context
 
 from events.kafka.arguments import SECURITY, problems
+from events.kafka.failures import alone
 
 type Arguments = dict[str, Any]
 
@@ -44,6 +51,8 @@ EMBEDDED: Mapping[str, Any] = {"fetch_max_wait_ms": 20, "session_timeout_ms": 3_
 
 ADMIN: Mapping[str, Any] = {"request_timeout_ms": 10_000}
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
 _SSL_FILES = {
     "ssl_cafile": "cafile",
     "ssl_certfile": "certfile",
@@ -52,23 +61,40 @@ _SSL_FILES = {
 }
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+class WrongArguments(ValueError):
+    """`EVENTS["PRODUCER"]` or `EVENTS["CONSUMER"]` cannot work. The text says what to change."""
+
+    traceback_helps = False
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Connection:
     """How to reach the brokers.
 
     `bootstrap_servers`: `host:port,host:port`. `producer`, `consumer`: arguments of aiokafka's classes that are added
     to ours, and `ssl_cafile`, `ssl_certfile`, `ssl_keyfile`, `ssl_password`, from which the SSL context is made.
-    `embedded`: the brokers are the embedded one. Raises `ValueError` for arguments that cannot work.
+    `embedded`: the brokers are the embedded one. Raises `WrongArguments`.
     """
 
     bootstrap_servers: str
-    producer: Mapping[str, Any] = field(default_factory=dict)
-    consumer: Mapping[str, Any] = field(default_factory=dict)
-    embedded: bool = False
+    producer: Mapping[str, Any]
+    consumer: Mapping[str, Any]
+    embedded: bool
 
-    def __post_init__(self) -> None:
-        if found := problems(self.producer, self.consumer):
-            raise ValueError(" ".join(found))
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        producer: Mapping[str, Any] = _NONE,
+        consumer: Mapping[str, Any] = _NONE,
+        *,
+        embedded: bool = False,
+    ) -> None:
+        found = problems(producer, consumer)
+        for name, value in zip(self.__slots__, (bootstrap_servers, producer, consumer, embedded), strict=True):
+            object.__setattr__(self, name, value)
+        del producer, consumer, value  # this frame may be shown
+        if found:
+            raise WrongArguments(" ".join(found))
 
     def __repr__(self) -> str:
         """Names only, no values: some of them are passwords."""
@@ -76,6 +102,36 @@ class Connection:
             f"Connection({self.bootstrap_servers!r}, producer={sorted(self.producer)}, "
             f"consumer={sorted(self.consumer)}, embedded={self.embedded})"
         )
+
+    @property
+    def longest_join_s(self) -> float:
+        """Seconds that a join of a consumer may take: others have that long to come."""
+        given = {**CONSUMER, **(EMBEDDED if self.embedded else {}), **self.consumer}
+        return float(max(given["rebalance_timeout_ms"], given["session_timeout_ms"])) / 1000
+
+    def new_producer(self, client_id: str) -> Any:
+        """An `AIOKafkaProducer`, not started. Raises `ValueError` when a certificate cannot be read; so do the next."""
+        with alone():
+            return AIOKafkaProducer(client_id=client_id, **self.producer_arguments())
+
+    def new_consumer(self, group: str, assignor: Any, *, client_id: str) -> Any:
+        """An `AIOKafkaConsumer` of this group, not started, without topics."""
+        with alone():
+            return AIOKafkaConsumer(
+                client_id=client_id,
+                partition_assignment_strategy=(assignor,),
+                **self.consumer_arguments(group),
+            )
+
+    def new_admin(self) -> Any:
+        """An `AIOKafkaAdminClient`, not started."""
+        with alone():
+            return AIOKafkaAdminClient(**self.admin_arguments())
+
+    def new_reader(self) -> Any:
+        """An `AIOKafkaConsumer` in no group, not started, for questions."""
+        with alone():
+            return AIOKafkaConsumer(**self.admin_arguments())
 
     def producer_arguments(self) -> Arguments:
         """Arguments for `AIOKafkaProducer`. Raises `ValueError` when a certificate cannot be read."""
@@ -108,7 +164,9 @@ def _with_ssl_context(given: Mapping[str, Any]) -> Arguments:
     except (OSError, ssl.SSLError, ValueError) as error:
         # From None: the text of some of these errors, and their frames, hold the password.
         named = ", ".join(sorted(name for name in given if name in _SSL_FILES))
-        raise ValueError(
-            f"The TLS files of EVENTS ({named}) cannot be used: {type(error).__name__}. Each must be a readable PEM "
+        failed = type(error).__name__
+        del given, arguments, files
+        raise WrongArguments(
+            f"The TLS files of EVENTS ({named}) cannot be used: {failed}. Each must be a readable PEM "
             "file, the key must belong to the certificate, and ssl_password must open the key."
         ) from None

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
@@ -48,14 +48,12 @@ class KafkaConsumer:
         """Join the group; returns when there is an assignment. Raises `BrokerUnavailable`, also when it is stopped."""
         calm_logs()
         membership = self._membership = Membership(self._group, owner)
-        arguments = {"client_id": self._client_id, **self._connection.consumer_arguments(self._group)}
         assignor = Assignor(membership.claims, membership.take_over)
-        self._client = AIOKafkaConsumer(**arguments, partition_assignment_strategy=(assignor,))
+        self._client = self._connection.new_consumer(self._group, assignor, client_id=self._client_id)
         self._reading = Reading(self._client, self._group)
-        longest_ms = max(arguments["rebalance_timeout_ms"], arguments["session_timeout_ms"])
         try:
             with unavailable(f"Joining group {self._group} at {self._connection.bootstrap_servers}"):
-                await self._join_within(longest_ms / 1000 + COMMIT_S, membership)
+                await self._join_within(self._connection.longest_join_s + COMMIT_S, membership)
         except BaseException:
             await self.stop()
             raise

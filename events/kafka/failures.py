@@ -1,8 +1,7 @@
 """aiokafka's errors in our words: what waiting cures, what a new consumer cures, what is refused for good."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from aiokafka import errors
 
@@ -29,6 +28,8 @@ _ADVICE: dict[type[Exception], str] = {
 def described(error: BaseException) -> str:
     """One line: the error's name, its text or else Kafka's, and what to do where we know it."""
     name = type(error).__name__
+    if isinstance(error, errors.CommitFailedError):  # its own text advises on settings that have no part in it here
+        return f"{name}: the group has rebalanced; the records are handled again, by whoever owns them now"
     own = str(error).removeprefix(f"[Error {getattr(error, 'errno', '')}] ").removeprefix(name).lstrip(": ")
     text, _, sockets = (own or getattr(error, "description", "")).partition(" [(")
     if sockets:  # ('host', 9092, <AddressFamily.AF_UNSPEC: 0>), ...
@@ -37,21 +38,48 @@ def described(error: BaseException) -> str:
     return name + (f": {text}" if text else "") + (f" ({advice})" if advice else "")
 
 
-@contextmanager
-def unavailable(what: str) -> Iterator[None]:
+class _Alone:
+    """Lets an error out of its block translated, and alone: no cause, and none of the frames in which it came up.
+
+    Local variables in frames of aiokafka are the password, and the bytes that log in. Whoever shows local variables
+    (Django's error page, an error tracker) would show them. A class, because `contextmanager` puts frames back.
+    """
+
+    def __init__(self, translated: Callable[[BaseException], BaseException]) -> None:
+        self._translated = translated
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            raise self._translated(error).with_traceback(None) from None
+
+
+def alone() -> _Alone:
+    """Let errors of the block out as they are, without the frames in which they came up."""
+    return _Alone(lambda error: error)
+
+
+def unavailable(what: str) -> _Alone:
     """Turn aiokafka's errors and time-outs of the block into `BrokerUnavailable`, which says what could not be done."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise BrokerUnavailable(f"{what}: no answer in time.") from error
-    except (errors.KafkaError, errors.ConsumerStoppedError, OSError) as error:
-        raise BrokerUnavailable(f"{what}: {described(error)}") from error
+
+    def translated(error: BaseException) -> BaseException:
+        if isinstance(error, TimeoutError):
+            return BrokerUnavailable(f"{what}: no answer in time.")
+        if isinstance(error, errors.KafkaError | errors.ConsumerStoppedError | OSError):
+            return BrokerUnavailable(f"{what}: {described(error)}")
+        return error
+
+    return _Alone(translated)
 
 
-@contextmanager
-def membership_lost(what: str) -> Iterator[None]:
+def membership_lost(what: str) -> _Alone:
     """Turn aiokafka's errors of the block into `MembershipLost`."""
-    try:
-        yield
-    except (errors.KafkaError, errors.ConsumerStoppedError) as error:
-        raise MembershipLost(f"{what}: {described(error)}") from error
+
+    def translated(error: BaseException) -> BaseException:
+        if isinstance(error, errors.KafkaError | errors.ConsumerStoppedError):
+            return MembershipLost(f"{what}: {described(error)}")
+        return error
+
+    return _Alone(translated)

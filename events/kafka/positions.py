@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 
 from events.core.broker import Partition
 from events.kafka.client import bounded, prepare
@@ -31,8 +30,7 @@ class Positions:
 
     async def __aenter__(self) -> Self:
         calm_logs()
-        arguments = self._connection.admin_arguments()
-        self._admin, self._reader = AIOKafkaAdminClient(**arguments), AIOKafkaConsumer(**arguments)
+        self._admin, self._reader = self._connection.new_admin(), self._connection.new_reader()
         prepare(self._admin._client)
         prepare(self._reader._client)
         try:

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, errors
+from aiokafka import errors
 
 from events.core.broker import OutgoingRecord, Place, SendResult
 from events.core.errors import BatchRefused, BrokerUnavailable, RecordRefused, TopicRefused
@@ -59,8 +59,7 @@ class KafkaProducer:
         """Connect and get a producer id. Raises `BrokerUnavailable`."""
         calm_logs()
         errors.kafka_errors.setdefault(InvalidRecord.errno, InvalidRecord)
-        arguments = {"client_id": self._client_id, **self._connection.producer_arguments()}
-        self._client = AIOKafkaProducer(**arguments)
+        self._client = self._connection.new_producer(self._client_id)
         try:
             private.require(self._client, private.PRODUCER)
             prepare(self._client.client)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import InvalidReplicationFactorError, NoError, TopicAlreadyExistsError, for_code
 
 from events.core.errors import BrokerError, BrokerUnavailable
@@ -82,7 +82,7 @@ async def create(connection: Connection, missing: Mapping[str, Shape]) -> None:
 @asynccontextmanager
 async def _admin(connection: Connection) -> AsyncIterator[Any]:
     calm_logs()
-    admin = AIOKafkaAdminClient(**connection.admin_arguments())
+    admin = connection.new_admin()
     prepare(admin._client)
     try:
         with unavailable(f"Connecting to {connection.bootstrap_servers}"):
