@@ -1,6 +1,7 @@
 """The open resources of a run: opened in order, closed in reverse, in time, and named in what goes wrong.
 
 A problem is logged with its traceback where it happens and kept as one line; `ResourceFailed` then only unwinds.
+An error whose attribute `traceback_helps` is False is logged without: its text says all.
 """
 
 import asyncio
@@ -73,13 +74,13 @@ class Resources(AsyncExitStack):
         except Exception as exc:
             if untold := _untold(exc):
                 self.problems.append(f"{name}: {one_line(untold)}")
-                log.error("%s", self.problems[-1], exc_info=untold)
+                log.error("%s", self.problems[-1], exc_info=worth_a_traceback(untold))
             raise ResourceFailed from exc
 
 
 def _name_of(resource: object) -> str:
     function = resource.func if isinstance(resource, partial) else resource
-    return str(getattr(function, "__name__", type(function).__name__))
+    return str(getattr(function, "__name__", type(function).__name__)).removeprefix("_")
 
 
 async def _by[T](deadline: float, step: Awaitable[T], *, late: str) -> T:
@@ -97,6 +98,11 @@ def _untold(exc: Exception) -> Exception | None:
     if isinstance(exc, ExceptionGroup):
         return exc.split(ResourceFailed)[1]
     return None if isinstance(exc, ResourceFailed) else exc
+
+
+def worth_a_traceback(exc: BaseException) -> BaseException | None:
+    """`exc`, or None if its `traceback_helps` is False: its text says what to change, and where it rose does not."""
+    return exc if getattr(exc, "traceback_helps", True) else None
 
 
 def one_line(exc: BaseException) -> str:

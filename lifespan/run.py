@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal
 
-from lifespan.resources import Held, ResourceFailed, Resources, one_line
+from lifespan.resources import Held, ResourceFailed, Resources, one_line, worth_a_traceback
 from lifespan.signals import StopSignals
 
 log = logging.getLogger("lifespan")
@@ -84,7 +84,7 @@ class Run:
         The resources stay up until the server has drained.
         """
         self.problems.append(one_line(exc))
-        log.critical("failed, the process stops: %s", self.problems[-1], exc_info=exc)
+        log.critical("failed, the process stops: %s", self.problems[-1], exc_info=worth_a_traceback(exc))
         self.stop()
 
     def stop(self) -> None:

@@ -84,6 +84,9 @@ class MembershipLost(BrokerError):
 class EmbeddedBrokerRefused(EventsError, RuntimeError):
     """The development broker was asked for where it must not run."""
 
+    traceback_helps = False
+    """Read by `lifespan`: the text says what to change."""
+
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not math.isnan(value)

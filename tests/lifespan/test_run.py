@@ -246,3 +246,19 @@ def test_stop_after_the_loops_end_is_nothing():
     run.stop()
 
     assert run.stage == "ended"
+
+
+class NotSet(ValueError):
+    traceback_helps = False
+
+
+async def test_an_error_that_says_what_to_change_is_logged_without_a_traceback(caplog):
+    async def demand(run):
+        raise NotSet("set BOOTSTRAP_SERVERS")
+
+    run = Run(noted("_sending", [], opening=demand))
+
+    with pytest.raises(NotStarted, match="^not started: sending: NotSet: set BOOTSTRAP_SERVERS$"):
+        await run.start()
+
+    assert [(one.message, one.exc_info) for one in caplog.records] == [("sending: NotSet: set BOOTSTRAP_SERVERS", None)]
