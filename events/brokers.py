@@ -28,6 +28,8 @@ from events.kafka.producer import KafkaProducer
 
 log = logging.getLogger("events.worker")
 
+NO_TOPIC = "none are declared: contracts.py and subscribers.py are looked for in the apps of INSTALLED_APPS"
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -175,7 +177,7 @@ def announce(brokers: Brokers, role: Role) -> None:
     """Say at start which broker, which topics, and what this process runs: one line each."""
     prefix = config().PREFIX
     log.info("Kafka: %s", brokers)
-    log.info("Topics: %s", ", ".join(prefix + topic for topic in registry.topics()) or "none are declared")
+    log.info("Topics: %s", ", ".join(prefix + topic for topic in registry.topics()) or NO_TOPIC)
     log.info("This process runs: %s", role)
 
 

@@ -85,12 +85,14 @@ def relay_alone() -> Sequence[Resource]:
 def consumers(groups: Iterable[str] = (), *, max_records: int | None = None) -> Sequence[Resource]:
     """The resources of a process that runs subscribers: those of these groups, or of all.
 
-    `max_records`: the run stops when so many records are closed. Raises `LookupError` for an unknown group.
+    `max_records`: the run stops when so many records are closed. Raises `LookupError` for an unknown
+    group, and where no subscriber is declared.
     """
     known = known_groups()
+    if not known:
+        raise LookupError("No subscriber is declared: subscribers.py is looked for in the apps of INSTALLED_APPS.")
     if unknown := sorted(set(groups) - known.keys()):
-        names = ", ".join(sorted(known)) or "none; no subscriber is declared"
-        raise LookupError(f"There is no group {unknown[0]!r}. The groups of this project: {names}.")
+        raise LookupError(f"There is no group {unknown[0]!r}. The groups of this project: {', '.join(sorted(known))}.")
     role = Role(consumes=tuple(sorted(groups or known)))
     return [partial(_sending, role=role), partial(_consuming, role=role, max_records=max_records)]
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from events import topics
+from events.brokers import NO_TOPIC
 from events.core.errors import EventsError
 
 
@@ -27,6 +28,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Compare, and create when asked to."""
+        if not topics.declared():
+            self.stdout.write(f"Topics: {NO_TOPIC}.")
+            return
         try:
             left = self._apply() if options["apply"] else asyncio.run(topics.differences())
         except (EventsError, ValueError) as error:

@@ -47,6 +47,15 @@ def test_an_unknown_group_is_refused_with_the_known_ones(ran):
     assert ran == []
 
 
+def test_a_project_without_subscribers_is_told_where_they_are_looked_for(ran, monkeypatch):
+    monkeypatch.setattr(registry, "subscribers", [])
+
+    with pytest.raises(CommandError, match=r"No subscriber is declared: subscribers\.py .* INSTALLED_APPS"):
+        call_command("events_consume")
+
+    assert ran == []
+
+
 @pytest.mark.parametrize("number", ["0", "-1"])
 def test_a_maximum_below_one_is_refused(ran, number):
     with pytest.raises(CommandError, match="from 1"):

@@ -72,6 +72,16 @@ def test_when_all_is_as_wanted_the_exit_code_is_0(settings, mock_cluster, monkey
     assert run() == ("All 1 declared topics are as wanted.\n", 0)
 
 
+def test_a_project_without_topics_is_told_where_they_are_looked_for(settings, monkeypatch):
+    settings.EVENTS = {"BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    monkeypatch.setattr(topics, "declared", dict)
+
+    said, code = run()
+
+    assert code == 0
+    assert "none are declared: contracts.py and subscribers.py" in said
+
+
 def test_without_an_answer_the_exit_code_is_2(settings):
     settings.EVENTS = {"BOOTSTRAP_SERVERS": "127.0.0.1:1"}
 
