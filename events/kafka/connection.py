@@ -164,9 +164,7 @@ def _with_ssl_context(given: Mapping[str, Any]) -> Arguments:
     except (OSError, ssl.SSLError, ValueError) as error:
         # From None: the text of some of these errors, and their frames, hold the password.
         named = ", ".join(sorted(name for name in given if name in _SSL_FILES))
-        failed = type(error).__name__
-        del given, arguments, files
         raise WrongArguments(
-            f"The TLS files of EVENTS ({named}) cannot be used: {failed}. Each must be a readable PEM "
+            f"The TLS files of EVENTS ({named}) cannot be used: {type(error).__name__}. Each must be a readable PEM "
             "file, the key must belong to the certificate, and ssl_password must open the key."
         ) from None
