@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from events.core.errors import BrokerUnavailable
+from events.kafka import logs
 from events.kafka.arguments import problems
 from events.kafka.connection import Connection
 from events.kafka.consumer import KafkaConsumer
@@ -148,8 +149,11 @@ def test_the_password_is_in_no_repr():
     assert "sasl_plain_password" in repr(connection)
 
 
-async def test_the_password_is_in_no_error_and_no_log(mock_cluster, caplog):
+async def test_the_password_is_in_no_error_and_no_log(mock_cluster, caplog, monkeypatch):
     """The mock knows no SASL: the log-in fails after the password was taken into use."""
+    monkeypatch.setattr(logs, "_limit", logs.RateLimit())
+    for name in ("aiokafka", "aiokafka.client", "aiokafka.conn"):
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])  # earlier tests may have used up what may be said
     connection = Connection(mock_cluster.address, producer=SASL, consumer=SASL)
     errors = []
 
