@@ -1,6 +1,7 @@
 """The live page as HTML: what a reader gets before any script runs."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -34,6 +35,15 @@ def test_the_page_reads_without_a_script(client, quote):
     assert ">Thales</figcaption>" in page
     assert '<span class="number">3</span>' in page
     assert "QuoteLiked" in page
+
+
+def test_an_event_that_waited_says_why_to_who_points_at_it(client):
+    with passing(QuoteLiked(quote_id=7, username="ada"), took=timedelta(seconds=5)) as event:
+        PassedEvent.note(event, group="quotes")
+
+    page = client.get("/").content.decode()
+
+    assert re.search(r'<span class="took" title="It waited: [^"]+">waited 5 s</span>', page)
 
 
 def test_the_policy_is_strict_and_the_page_obeys_it(client, quote, ada):
