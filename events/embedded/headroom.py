@@ -1,9 +1,8 @@
 """`Headroom`: how far the relay may run ahead of the consumers on the embedded broker.
 
 A partition of it keeps 5 MiB and drops the oldest in silence. So the relay asks `room()` before each batch and waits
-in the outbox while some group has more than 70 % of that still to read. At 60 % it warns: of a partition that is read,
-when so much waits for a group; of one that no group reads, when so much was sent, for what a group that comes later
-will miss is lost soon. No I/O here: the relay tells what it
+in the outbox while some group has 60 % of that still to read, and warns. It warns of a partition that no group reads,
+too, when so much was sent: what a group that comes later will miss is lost soon. No I/O here: the relay tells what it
 sent, `ask_positions` fetches what the groups have committed.
 
         committed by the slowest group         sent by us
@@ -19,8 +18,8 @@ Where it does not know, it takes the worse:
 
 A broker that was replaced begins anew: so does this, with a new object.
 What it cannot know: a group that no process of now has declared to the broker is not waited for, though it may come
-back. The bytes in a partition that
-others sent there, or an earlier relay; the broker itself knows offsets only, and says when it has dropped records.
+back. Nor the bytes that others sent to a partition, or an earlier relay: the broker itself knows offsets only, and
+says when it has dropped records.
 """
 
 from bisect import bisect_left
@@ -30,11 +29,11 @@ from typing import Protocol
 from events.core.broker import Partition, Place
 from events.embedded.mock import PARTITION_BYTES
 
-LIMIT_BYTES = PARTITION_BYTES * 70 // 100
+LIMIT_BYTES = PARTITION_BYTES * 60 // 100
 """How many bytes of a partition may wait for a group. One record more, of 1 MiB at most, still has its place."""
 
-CROWDED_BYTES = PARTITION_BYTES * 60 // 100
-"""So many bytes in a partition are worth a warning. Below the limit: it comes before the relay has to wait."""
+CROWDED_BYTES = LIMIT_BYTES
+"""So many bytes in a partition are worth a warning: where a group reads it, the relay waits from now on."""
 
 FRAMING_BYTES = 100
 """What the broker stores on top of key, value and headers: 61 for a batch of one record, lengths and deltas."""
