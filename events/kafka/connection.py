@@ -46,8 +46,9 @@ CONSUMER: Mapping[str, Any] = {
     "fetch_max_wait_ms": 100,
 }
 
-# The embedded broker parks an empty fetch for its whole wait, and a rebalance on it takes session - 1 s.
-EMBEDDED: Mapping[str, Any] = {"fetch_max_wait_ms": 20, "session_timeout_ms": 3_000}
+# The embedded broker parks an empty fetch for its whole wait, and a rebalance on it takes session - 1 s. Who has not
+# heard of it by a heartbeat within that time is thrown out.
+EMBEDDED: Mapping[str, Any] = {"fetch_max_wait_ms": 20, "session_timeout_ms": 3_000, "heartbeat_interval_ms": 300}
 
 ADMIN: Mapping[str, Any] = {"request_timeout_ms": 10_000}
 

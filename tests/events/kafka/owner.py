@@ -54,9 +54,9 @@ async def send(connection, topic, *values, key=b"k"):
         await producer.stop()
 
 
-def connect(broker):
+def connect(broker, session_ms=3000):
     """To a mock, with a short session: a rebalance takes that long there, less a second."""
-    return Connection(broker.address, consumer={"session_timeout_ms": 2000}, embedded=True)
+    return Connection(broker.address, consumer={"session_timeout_ms": session_ms}, embedded=True)
 
 
 async def write(broker, count, topic="quotes"):

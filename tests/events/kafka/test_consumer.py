@@ -196,9 +196,9 @@ async def test_stop_is_quick_in_an_outage_and_ends_a_fetch(mock_cluster, consume
 async def test_stop_ends_a_start_that_waits_for_a_slow_member(mock_cluster, consumers):
     mock_cluster.create_topic("quotes", 2)
     may_give_up = asyncio.Event()
-    slow, owner = consumers(connect(mock_cluster)), RecordingOwner(may_give_up.wait)
+    slow, owner = consumers(connect(mock_cluster, session_ms=20_000)), RecordingOwner(may_give_up.wait)
     await slow.start(owner)
-    joiner = consumers(connect(mock_cluster))
+    joiner = consumers(connect(mock_cluster, session_ms=20_000))
     joining = asyncio.create_task(joiner.start(RecordingOwner()))
     await until(lambda: owner.calls[-1][0] == "give_up")
 
