@@ -8,6 +8,7 @@ A checkout runs without any of them, in development. In production set `DJANGO_D
     DJANGO_ALLOWED_HOSTS          host,host
     DJANGO_CSRF_TRUSTED_ORIGINS   https://host,https://host
     DJANGO_HTTPS                  1: cookies over HTTPS only. Default 0
+    DJANGO_STATIC_ROOT            where collectstatic writes; default staticfiles beside this folder
     DATABASE_URL                  see `config.database_url`; default SQLite beside this folder
     EVENTS_<KEY>                  any key of EVENTS; see `config.environment`
 """
@@ -113,7 +114,15 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = Path(os.environ.get("DJANGO_STATIC_ROOT") or BASE_DIR / "staticfiles")
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "config.static_files.CollectedStorage"
+    },
+}
 
 EVENTS: dict[str, Any] = {
     "GROUP": "project",
@@ -134,6 +143,7 @@ LOGGING = {
     "loggers": {
         "django": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a refused request has its line from the server already
+        "config": {"level": "INFO"},
         "events": {"level": "INFO"},
         "lifespan": {"level": "INFO"},
     },
