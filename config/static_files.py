@@ -32,7 +32,7 @@ class CollectedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[mi
 
 
 def with_static_files(app: Any) -> Any:
-    """Answer requests for static files before `app`. Both are ASGI applications; for another host's files it is `app`."""
+    """Answer for static files before `app`, an ASGI application as the result is; `app` if they are on another host."""
     address = urlsplit(settings.STATIC_URL)
     if address.netloc:
         return app
