@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-PREFIXES = {"examples.likes": "likes/", "examples.quotes": ""}
+PREFIXES = {"examples.likes": "likes/", "examples.quotes": "", "examples": ""}
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),

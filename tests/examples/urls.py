@@ -7,4 +7,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("likes/", include("examples.likes.urls")),
     path("", include("examples.quotes.urls")),
+    path("", include("examples.urls")),
 ]
