@@ -36,6 +36,7 @@ class Project:
     environment: dict
     port: int = field(default_factory=free_port)
     root: Path = ROOT
+    application: str = "config.asgi:application"
     process: subprocess.Popen | None = None
 
     @property
@@ -50,7 +51,7 @@ class Project:
     def start(self, *, path="/quotes/"):
         """Start uvicorn and wait until `path` answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(self.port)]
+        command = [sys.executable, "-m", "uvicorn", self.application, "--port", str(self.port)]
         with (self.folder / "web.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=self.root, env=self._seen(), stdout=log, stderr=log)
         until_sync(lambda: self._answers(path), START_S)
