@@ -38,6 +38,7 @@ class Project:
     root: Path = ROOT
     application: str = "config.asgi:application"
     process: subprocess.Popen | None = None
+    application: str = "config.asgi:application"
 
     @property
     def address(self):
