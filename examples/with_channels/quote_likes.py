@@ -1,0 +1,73 @@
+"""`QuoteLikes`, the socket of one quote: it tells a signed-in browser how many like it, and who does from now on.
+
+    QuoteLiked ── Kafka ──> push_like, in every process ── layer, group quote.7 ──> QuoteLikes ──> browser
+
+Rules
+* A like may arrive here before Quotes has counted it, or after: two subscribers, two positions. So a socket keeps the
+  names that it heard, and counts those that are not in the database yet on top of what is.
+* It joins the group before it counts: what happens meanwhile comes as an event.
+"""
+
+from typing import Any
+
+import msgspec
+from channels.db import database_sync_to_async
+from django.db.models import Count, Q
+
+from examples.quotes.models import Quote
+from examples.with_channels.sockets import UNKNOWN, WHO, Socket
+
+MOST_HEARD = 500
+"""Names that a socket keeps. A like that is never counted, such as a dead letter, is forgotten at last."""
+
+
+def group_of(quote_id: int) -> str:
+    """The group of the layer that holds the sockets of a quote."""
+    return f"quote.{quote_id}"
+
+
+class QuoteLikes(Socket):
+    """`ws/quotes/<id>/`: `{"id", "likes"}` at first, and for each like `{"id", "likes", "username"}`.
+
+    Closed with 4401 where nobody is signed in, and with 4404 where there is no such quote (any more).
+    """
+
+    async def connect(self) -> None:
+        """Let a user in who is signed in, and tell how many like the quote now."""
+        self.quote_id: int = self.scope["url_route"]["kwargs"]["quote_id"]
+        self.heard: set[str] = set()
+        if not self.scope["user"].is_authenticated:
+            await self.refuse(WHO)
+            return
+        self.groups = (*self.groups, group_of(self.quote_id))  # left again by Channels, when the socket closes
+        await self.channel_layer.group_add(group_of(self.quote_id), self.channel_name)
+        await self.accept()
+        await self.tell()
+
+    async def quote_liked(self, told: dict[str, Any]) -> None:
+        """Pass a like on. Called by the layer."""
+        self.heard.add(told["username"])
+        await self.tell(username=told["username"])
+
+    async def tell(self, **more: str) -> None:
+        """Tell the browser how many like the quote."""
+        likes = await database_sync_to_async(likes_of)(self.quote_id, self.heard)
+        if likes is None:
+            await self.close(UNKNOWN)
+        else:
+            await self.send(text_data=msgspec.json.encode({"id": self.quote_id, "likes": likes, **more}).decode())
+
+
+def likes_of(quote_id: int, heard: set[str]) -> int | None:
+    """How many like the quote, with those who were only heard of so far; None where there is no such quote.
+
+    Forgets the heard ones once all of them are counted. Runs in a thread.
+    """
+    counted = Count("likes", filter=Q(likes__username__in=heard))
+    row = Quote.objects.filter(pk=quote_id).annotate(counted=counted).values("like_count", "counted").first()
+    if row is None:
+        return None
+    likes: int = row["like_count"] + len(heard) - row["counted"]  # of one statement: nothing happens in between
+    if row["counted"] == len(heard) or len(heard) > MOST_HEARD:
+        heard.clear()
+    return likes
