@@ -38,11 +38,15 @@ class Project:
     root: Path = ROOT
     application: str = "config.asgi:application"
     process: subprocess.Popen | None = None
-    application: str = "config.asgi:application"
 
     @property
     def address(self):
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def command(self):
+        """What starts the server, after `python -m`."""
+        return ["uvicorn", self.application, "--port", str(self.port)]
 
     @property
     def log(self):
@@ -50,9 +54,9 @@ class Project:
         return (self.folder / "web.log").read_text()
 
     def start(self, *, path="/quotes/"):
-        """Start uvicorn and wait until `path` answers."""
+        """Start the server and wait until `path` answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "uvicorn", self.application, "--port", str(self.port)]
+        command = [sys.executable, "-m", *self.command]
         with (self.folder / "web.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=self.root, env=self._seen(), stdout=log, stderr=log)
         until_sync(lambda: self._answers(path), START_S)
