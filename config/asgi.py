@@ -17,6 +17,6 @@ from lifespan import Lifespan
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django = with_static_files(get_asgi_application())
 
-from events.worker import consuming, relaying, sending  # noqa: E402 - models need Django set up, which is done above
+from events.worker import broadcasting, consuming, relaying, sending  # noqa: E402 - models need Django set up, which is done above
 
-application = Lifespan(django, sending, relaying, consuming)
+application = Lifespan(django, sending, relaying, consuming, broadcasting)

@@ -14,15 +14,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from events.conf import config
-from events.core.broker import Consumer, Producer
+from events.core.broker import Consumer, Listener, Producer
 from events.core.errors import BrokerUnavailable
-from events.core.registry import Group, registry
+from events.core.registry import Group, Subscriber, registry
 from events.core.supervisor import Loop
 from events.development import embedded_use
 from events.embedded.client import Hold, aheld_open
 from events.embedded.room import BrokerRoom
 from events.kafka.connection import Connection
 from events.kafka.consumer import KafkaConsumer
+from events.kafka.listener import KafkaListener
 from events.kafka.positions import Positions
 from events.kafka.producer import KafkaProducer
 
@@ -33,15 +34,18 @@ NO_TOPIC = "none are declared: contracts.py and subscribers.py are looked for in
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a process runs. `consumes`: its groups, without prefix. `serves`: it is a web process."""
+    """What a process runs. `consumes`: its groups, without prefix. `serves`: it is a web process. `hears`: the names of
+    its broadcast subscribers."""
 
     relays: bool = False
     consumes: tuple[str, ...] = ()
     serves: bool = False
+    hears: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         groups = f"the subscribers of {', '.join(self.consumes)}" if self.consumes else ""
-        parts = ["HTTP" if self.serves else "", "the relay" if self.relays else "", groups]
+        broadcasts = f"the broadcast subscribers {', '.join(self.hears)}" if self.hears else ""
+        parts = ["HTTP" if self.serves else "", "the relay" if self.relays else "", groups, broadcasts]
         return ", ".join(part for part in parts if part)
 
 
@@ -76,6 +80,12 @@ class Brokers:
         prefix = config().PREFIX
         topics = [prefix + topic for topic in group.topics]
         return KafkaConsumer(self.connection(), prefix + group.name, topics, client_id=_client_id(group.name))
+
+    def listener(self, subscriber: Subscriber) -> Listener:
+        """A new listener for a broadcast subscriber."""
+        topics = [config().PREFIX + topic for topic in subscriber.topics]
+        name = f"Broadcast {subscriber.name}"
+        return KafkaListener(self.connection(), topics, name=name, client_id=_client_id(subscriber.name))
 
     def room(self) -> BrokerRoom | None:
         """What keeps a relay from outrunning the consumers. None for a real Kafka, which keeps what it is given."""

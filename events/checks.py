@@ -76,7 +76,7 @@ def _events(known: Registry) -> Iterator[CheckMessage]:
 
 
 def _groups(known: Registry, given: Config) -> Iterator[CheckMessage]:
-    names = [one.name for one in known.subscribers if one.group is None]
+    names = [one.name for one in known.subscribers if one.group is None and not one.broadcast]
     if names and not given.GROUP:
         yield _error(
             3,

@@ -16,7 +16,6 @@ Rules
 * A cancellation goes through. A subscriber that raises one by itself has failed.
 """
 
-import asyncio
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -163,14 +162,7 @@ class Handling:
         return None
 
     async def _run(self, subscriber: Subscriber, jobs: Sequence[Job]) -> None:
-        try:
-            await self._running.run(subscriber, [job.envelope for job in jobs])
-        except asyncio.CancelledError as error:
-            if (task := asyncio.current_task()) is None or task.cancelling():
-                raise
-            raise RuntimeError("the subscriber raised CancelledError, but nobody had cancelled it") from error
-        except (SystemExit, GeneratorExit) as error:  # it would end the process, and every other that tries the record
-            raise RuntimeError(f"the subscriber raised {type(error).__name__}") from error
+        await self._running.run(subscriber, [job.envelope for job in jobs])
         for job in jobs:
             if self._comes_back:
                 self.attempts.finish(job.record, subscriber.name)

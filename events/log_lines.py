@@ -49,3 +49,20 @@ def log_buried(record: Record, envelope: Envelope | None, *, subscriber: str, re
     values = (envelope.type if envelope else "record", record.place, reason, subscriber or "nobody could decode it")
     text = "%s %s is a dead letter (%s): %s"
     logger.error(text, *values, extra=extra(record, envelope, subscriber=subscriber), exc_info=error)
+
+
+def log_dropped(record: Record, envelope: Envelope, *, subscriber: str, error: Exception) -> None:
+    """A broadcast subscriber failed: the event does not come again. With the traceback."""
+    values = (subscriber, envelope.type, record.place, f"{type(error).__name__}: {error}")
+    text = "%s failed on %s %s, which is dropped, as a broadcast comes once: %s"
+    logger.error(text, *values, extra=extra(record, envelope, subscriber=subscriber), exc_info=error)
+
+
+def log_skipped(record: Record, *, subscriber: str, kind: str, error: Exception | None) -> None:
+    """A broadcast subscriber met its first record of a kind that is not for it. At DEBUG what is merely unwanted."""
+    logger.log(
+        logging.WARNING if error else logging.DEBUG,
+        "%s skips %s (%s); of the next of this kind nothing is said%s",
+        *(subscriber, record.place, kind, f": {error}" if error else ""),
+        extra=extra(record, subscriber=subscriber),
+    )

@@ -7,7 +7,8 @@
                  inbox row on one database thread, in one
                  transaction
 
-Raises what the subscriber raised, or `DatabaseAway` when the database is the reason.
+Raises what the subscriber raised, or `DatabaseAway` when the database is the reason. A cancellation goes through; a
+subscriber that raises one by itself, or wants to end the process, has failed.
 """
 
 import asyncio
@@ -46,6 +47,16 @@ class Running:
 
     async def run(self, subscriber: Subscriber, envelopes: Sequence[Envelope]) -> None:
         """Have the subscriber handle these events: one, or for `batch=` a list. Those handled before are left out."""
+        try:
+            await self._run(subscriber, envelopes)
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise RuntimeError("the subscriber raised CancelledError, but nobody had cancelled it") from error
+        except (SystemExit, GeneratorExit) as error:  # it would end the process, and every other that tries the record
+            raise RuntimeError(f"the subscriber raised {type(error).__name__}") from error
+
+    async def _run(self, subscriber: Subscriber, envelopes: Sequence[Envelope]) -> None:
         if subscriber.is_async and not subscriber.atomic:
             return await _on_the_loop(subscriber, envelopes)
         async with self.threads.borrowed() as thread:

@@ -1,6 +1,6 @@
 """The worker of a process: relay, engines and the producer of `send`, as resources that somebody holds open.
 
-                    a web process: `Lifespan(application, sending, relaying, consuming)`
+                    a web process: `Lifespan(application, sending, relaying, consuming, broadcasting)`
     one engine,     a command: `lifespan.run(*consumers([...]))`, `lifespan.run(*relay_alone())`
     three doors     tests: the parts themselves, over `events.testing`
 
@@ -11,21 +11,23 @@ the start: everything here waits for them in the background, with back-off, and 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 from events.brokers import Brokers, Role, brokers_of, known_groups
 from events.conf import config
+from events.core.broadcast import Broadcast
 from events.core.broker import Record
 from events.core.codec import Codec
 from events.core.engine import Engine, EngineOptions
 from events.core.errors import BrokerUnavailable, EmbeddedBrokerRefused
 from events.core.outcome import Again, Done, Handle, Outcome
-from events.core.registry import Group
+from events.core.registry import Group, Subscriber, registry
 from events.core.retry import RetryPolicy
 from events.core.supervisor import supervise
 from events.database import DatabaseThreads, Thread, database_threads
 from events.handling import Handling
+from events.hearing import Hearing
 from events.pruning import Pruning
 from events.relay import Relay, RelayOptions
 from events.sending import sending as sender_open
@@ -39,11 +41,14 @@ CONCURRENCY = 64
 LEAVE_S = 7.0
 """Seconds to commit and leave the group after a drain. With `EVENTS["DRAIN"]` they must fit into `Lifespan`'s 20 s."""
 
+UP_S = 5.0
+"""The most seconds that a start waits until broadcasts are heard. Kafka may be away: then it goes on without."""
+
 
 def web_role() -> Role:
-    """What a web process runs: see `EVENTS["RUN"]`."""
+    """What a web process runs: see `EVENTS["RUN"]`. Broadcasts are heard whatever it says."""
     groups = tuple(sorted(known_groups())) if config().runs("consume") else ()
-    return Role(relays=config().runs("relay"), consumes=groups, serves=True)
+    return Role(relays=config().runs("relay"), consumes=groups, serves=True, hears=tuple(registry.broadcasts()))
 
 
 @asynccontextmanager
@@ -77,24 +82,38 @@ async def consuming(run: Run) -> AsyncIterator[None]:
         yield
 
 
+@asynccontextmanager
+async def broadcasting(run: Run) -> AsyncIterator[None]:
+    """The broadcast subscribers in a web process, whatever `EVENTS["RUN"]` says. Nothing where none is declared.
+
+    When it is up they hear, unless Kafka is away: then they begin at the end once it is back.
+    """
+    role = web_role()
+    async with AsyncExitStack() as stack:
+        if role.hears:
+            await stack.enter_async_context(_broadcasting(run, role))
+        yield
+
+
 def relay_alone() -> Sequence[Resource]:
     """The resources of a process that only relays."""
     return [partial(_relaying, role=Role(relays=True))]
 
 
 def consumers(groups: Iterable[str] = (), *, max_records: int | None = None) -> Sequence[Resource]:
-    """The resources of a process that runs subscribers: those of these groups, or of all.
+    """The resources of a process that runs subscribers: those of these groups, or of all and the broadcast ones.
 
     `max_records`: the run stops when so many records are closed. Raises `LookupError` for an unknown
     group, and where no subscriber is declared.
     """
-    known = known_groups()
-    if not known:
+    known, hears = known_groups(), () if groups else tuple(registry.broadcasts())
+    if not known and not hears:
         raise LookupError("No subscriber is declared: subscribers.py is looked for in the apps of INSTALLED_APPS.")
     if unknown := sorted(set(groups) - known.keys()):
         raise LookupError(f"There is no group {unknown[0]!r}. The groups of this project: {', '.join(sorted(known))}.")
-    role = Role(consumes=tuple(sorted(groups or known)))
-    return [partial(_sending, role=role), partial(_consuming, role=role, max_records=max_records)]
+    role = Role(consumes=tuple(sorted(groups or known)), hears=hears)
+    consuming = [partial(_consuming, role=role, max_records=max_records)] if role.consumes else []
+    return [partial(_sending, role=role), *consuming, *([partial(_broadcasting, role=role)] if hears else [])]
 
 
 async def relay_once() -> int:
@@ -133,6 +152,30 @@ async def _consuming(run: Run, role: Role, *, max_records: int | None = None) ->
         tasks.create_task(supervise("Pruning", partial(Pruning, config().INBOX_DAYS), stop=run.draining), name="prune")
         yield
         await run.draining.wait()
+
+
+@asynccontextmanager
+async def _broadcasting(run: Run, role: Role) -> AsyncIterator[None]:
+    async with brokers_of(run, role) as brokers, AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        subscribers = [registry.broadcasts()[name] for name in role.hears]
+        broadcasts = [await stack.enter_async_context(_broadcast(brokers, one)) for one in subscribers]
+        for one in broadcasts:
+            make = partial(brokers.until_replaced, one.listening)
+            tasks.create_task(supervise(one.name, make, stop=run.draining), name=one.name)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(UP_S):
+                await asyncio.gather(*(one.tried.wait() for one in broadcasts))
+        yield
+        await run.draining.wait()
+
+
+@asynccontextmanager
+async def _broadcast(brokers: Brokers, subscriber: Subscriber) -> AsyncIterator[Broadcast]:
+    """A broadcast subscriber, with a thread of its own in case that it is a sync one."""
+    given = config()
+    async with database_threads(1, subscriber.name) as threads:
+        hearing = Hearing(subscriber, Codec(given.source, given.PREFIX), threads)
+        yield Broadcast(f"Broadcast {subscriber.name}", partial(brokers.listener, subscriber), hearing.hear)
 
 
 @asynccontextmanager

@@ -3,8 +3,8 @@
 An `OutgoingRecord` travels until Kafka has it, a `Record` after it. The event object itself exists only in the
 view that publishes and in the subscriber.
 
-`Producer` and `Consumer` have two implementations each: `events.kafka` and `events.testing.memory`. Both obey the
-same tests. `Owner` is the engine as a consumer sees it: who works on the partitions, and gives them up.
+`Producer`, `Consumer` and `Listener` have two implementations each: `events.kafka` and `events.testing`. Both obey
+the same tests. `Owner` is the engine as a consumer sees it: who works on the partitions, and gives them up.
 
     Consumer ──asks──▶ Owner      report · apply · give_up · lost        (around a rebalance)
     Engine   ──asks──▶ Consumer   start · fetch · position · commit · stop
@@ -147,3 +147,25 @@ class Consumer(Protocol):
 
     async def stop(self) -> None:
         """Leave the group and close. Never raises, never hangs, never commits."""
+
+
+class Listener(Protocol):
+    """Hears all partitions of its topics, in no group. Objects are used once: after an error or a stop, build a new
+    one."""
+
+    async def start(self, heard: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """Connect, and return where each partition begins. Raises `BrokerUnavailable`. May be cancelled: then `stop`.
+
+        `heard`: the offsets after what an earlier listener handed over. With none, all begin at their end; else the
+        known ones go on there, and others, which are new, begin at their beginning.
+        """
+
+    async def fetch(self, at_most: int) -> Sequence[Record]:
+        """Wait a moment for records, in the order of each partition. May be cancelled: then `stop`.
+
+        A partition that is new meanwhile is read from its beginning. One of which the next offset is gone goes on at
+        its end, with a warning. Raises `BrokerError` when this listener is of no more use.
+        """
+
+    async def stop(self) -> None:
+        """Close. Never raises, never hangs."""

@@ -3,6 +3,7 @@
 A subscriber belongs to a group: one consumer, one engine, one position, one concurrency. A subscriber with its own
 `batch`, `concurrency` or `atomic=False` is a group of its own, `<group>.<name>`, which starts at the earliest record.
 The inbox knows it by its declared group all the same, so what it has handled has no effect again.
+One with `broadcast=True` is in no group: every process hears the events for itself.
 
 Names never follow from module paths: the inbox and the committed offsets keep them, and a moved file must not replay
 a topic.
@@ -12,12 +13,13 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypedDict, Unpack, overload
+from typing import Any, Literal, Protocol, Unpack, overload
 
 from events.core import event as event_module
 from events.core.errors import InvalidDeclaration
 from events.core.event import Event, declaration
 from events.core.names import LEGAL, LONGEST_SUBSCRIBER, is_legal
+from events.core.options import BroadcastOptions, Options, wrong_options
 from events.core.signature import problems
 
 type EventClass = type[Event]
@@ -29,6 +31,7 @@ class Subscriber:
 
     `group` is None where the settings decide. `batch`: the most events of one call, None for one event a call.
     `atomic`: one database transaction with its inbox row. `concurrency`: the most calls at once in one process.
+    `broadcast`: every process runs it, in no group, at most once.
     """
 
     name: str
@@ -38,11 +41,18 @@ class Subscriber:
     batch: int | None = None
     atomic: bool = True
     concurrency: int | None = None
+    broadcast: bool = False
 
     @property
     def is_async(self) -> bool:
         """Whether the function is a coroutine function."""
         return inspect.iscoroutinefunction(self.function)
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics of its events."""
+        topics = (declaration(wanted).topic for wanted in self.events)
+        return frozenset(topic for topic in topics if topic)
 
     @property
     def stands_alone(self) -> bool:
@@ -71,8 +81,7 @@ class Group:
     @property
     def topics(self) -> frozenset[str]:
         """The topics of all its events."""
-        topics = (declaration(wanted).topic for subscriber in self.subscribers for wanted in subscriber.events)
-        return frozenset(topic for topic in topics if topic)
+        return frozenset[str]().union(*(subscriber.topics for subscriber in self.subscribers))
 
     @property
     def batch(self) -> int:
@@ -83,15 +92,6 @@ class Group:
     def concurrency(self) -> int | None:
         """The most calls at once in one process; None leaves it to the settings."""
         return next((subscriber.concurrency for subscriber in self.subscribers), None)
-
-
-class Options(TypedDict, total=False):
-    """What `@subscriber` may be told besides its events and `batch=`."""
-
-    name: str
-    group: str
-    atomic: bool
-    concurrency: int
 
 
 class Subscribes[Argument](Protocol):
@@ -134,22 +134,44 @@ class Registry:
     def subscriber[A: Event, B: Event, C: Event](
         self, first: type[A], second: type[B], third: type[C], /, *, batch: int, **options: Unpack[Options]
     ) -> Subscribes[list[A | B | C]]: ...
+    @overload
+    def subscriber[A: Event](
+        self, first: type[A], /, *, broadcast: Literal[True], **options: Unpack[BroadcastOptions]
+    ) -> Subscribes[A]: ...
+    @overload
+    def subscriber[A: Event, B: Event](
+        self, first: type[A], second: type[B], /, *, broadcast: Literal[True], **options: Unpack[BroadcastOptions]
+    ) -> Subscribes[A | B]: ...
+    @overload
+    def subscriber[A: Event, B: Event, C: Event](
+        self,
+        first: type[A],
+        second: type[B],
+        third: type[C],
+        /,
+        *,
+        broadcast: Literal[True],
+        **options: Unpack[BroadcastOptions],
+    ) -> Subscribes[A | B | C]: ...
 
-    def subscriber(self, *events: EventClass, batch: int | None = None, **options: Unpack[Options]) -> Subscribes[Any]:
+    def subscriber(self, *events: EventClass, **options: Any) -> Subscribes[Any]:
         """Declare that a function wants events: `@subscriber(QuoteCreated)`, with up to three event classes.
 
         `name`: default the function's name; it is kept in the inbox, so keep it when the function moves.
         `group`: default `EVENTS["GROUP"]`. `batch`: the function is given a list of up to so many events, in one
         transaction. `atomic=False`: no transaction and no inbox row, so at least once. `concurrency`: the most calls
         at once in one process. Raises `InvalidDeclaration` for what cannot work.
-        """
 
+        `broadcast=True`: every process runs it for itself, for what lives in a process: open sockets, caches. It
+        hears what is sent from its start on, at most once: no group, no inbox, no transaction, no second attempt.
+        One call at a time, in the order of each partition; one that hangs holds up only itself.
+        """
         for problem in _wrong_events(events):
             raise InvalidDeclaration(f"@subscriber: {problem}")
 
         def register(function: Callable[[Any], Any], /) -> Callable[[Any], Any]:
-            plain = Subscriber(getattr(function, "__name__", ""), function, events, batch=batch)
-            self.add(replace(plain, **options))
+            plain = Subscriber(getattr(function, "__name__", ""), function, events)
+            self.add(replace(plain, **{"atomic": not options.get("broadcast", False), **options}))
             return function
 
         return register
@@ -177,6 +199,10 @@ class Registry:
         """All declared topics, sorted, without prefix."""
         return sorted({topic for one in self.events() if (topic := declaration(one).topic)})
 
+    def broadcasts(self) -> dict[str, Subscriber]:
+        """The subscribers that every process runs for itself, by name."""
+        return {one.name: one for one in self.subscribers if one.broadcast}
+
     def groups(self, default: str) -> dict[str, Group]:
         """All groups by name, where the settings call the default one `default`.
 
@@ -194,7 +220,7 @@ class Registry:
         ]
 
     def _same_names(self, default: str) -> Iterable[str]:
-        counted = Counter((one.group or default, one.name) for one in self.subscribers)
+        counted = Counter((one.group or default, one.name) for one in self.subscribers if not one.broadcast)
         for (group, name), times in counted.items():
             if times > 1:
                 yield (
@@ -204,7 +230,7 @@ class Registry:
 
     def _members(self, default: str) -> dict[str, Group]:
         members: dict[str, list[Subscriber]] = {}
-        for subscriber in self.subscribers:
+        for subscriber in [one for one in self.subscribers if not one.broadcast]:
             members.setdefault(subscriber.group_name(default), []).append(subscriber)
         return {name: Group(name, tuple(subscribers)) for name, subscribers in members.items()}
 
@@ -216,9 +242,12 @@ class Registry:
             )
         elif new.group is not None and not is_legal(new.group):
             yield f"group= must be {LEGAL}, not {new.group!r}."
-        elif any((old.group, old.name) == (new.group, new.name) for old in self.subscribers):
-            yield "the name is taken in its group; give one of the two another: @subscriber(..., name=...)."
-        yield from _not_positive(batch=new.batch, concurrency=new.concurrency)
+        elif any(_known_as(old) == _known_as(new) for old in self.subscribers):
+            where = "among the broadcast subscribers" if new.broadcast else "in its group"
+            yield f"the name is taken {where}; give one of the two another: @subscriber(..., name=...)."
+        yield from wrong_options(
+            broadcast=new.broadcast, atomic=new.atomic, group=new.group, batch=new.batch, concurrency=new.concurrency
+        )
         yield from problems(new.function, new.events, batch=new.batch is not None)
 
 
@@ -241,6 +270,10 @@ def _shared(group: Group) -> Iterable[str]:
         )
 
 
+def _known_as(subscriber: Subscriber) -> tuple[object, ...]:
+    return subscriber.broadcast, subscriber.group, subscriber.name
+
+
 def _wrong_events(events: tuple[object, ...]) -> Iterable[str]:
     if not events or any(not _is_event_class(one) for one in events):
         yield ("name one to three classes that derive from Event, each with a topic: write @subscriber(QuoteCreated).")
@@ -248,12 +281,6 @@ def _wrong_events(events: tuple[object, ...]) -> Iterable[str]:
 
 def _is_event_class(candidate: object) -> bool:
     return isinstance(candidate, type) and issubclass(candidate, Event) and bool(declaration(candidate).topic)
-
-
-def _not_positive(**options: int | None) -> Iterable[str]:
-    for option, value in options.items():
-        if value is not None and (type(value) is not int or value < 1):
-            yield f"{option}= must be a whole number from 1, not {value!r}."
 
 
 registry = DeclaredRegistry()

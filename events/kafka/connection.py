@@ -125,6 +125,11 @@ class Connection:
             )
 
     def new_admin(self) -> Any:
+    def new_listener(self, client_id: str) -> Any:
+        """An `AIOKafkaConsumer` in no group, not started, without topics."""
+        with alone():
+            return AIOKafkaConsumer(client_id=client_id, **self.consumer_arguments(None))
+
         """An `AIOKafkaAdminClient`, not started."""
         with alone():
             return AIOKafkaAdminClient(**self.admin_arguments())
@@ -138,8 +143,8 @@ class Connection:
         """Arguments for `AIOKafkaProducer`. Raises `ValueError` when a certificate cannot be read."""
         return self._with_servers({**PRODUCER, **_with_ssl_context(self.producer)})
 
-    def consumer_arguments(self, group: str) -> Arguments:
-        """Arguments for an `AIOKafkaConsumer` of this group, without topics and assignor."""
+    def consumer_arguments(self, group: str | None) -> Arguments:
+        """Arguments for an `AIOKafkaConsumer` of this group, or of none, without topics and assignor."""
         ours = {**CONSUMER, **(EMBEDDED if self.embedded else {}), "group_id": group}
         return self._with_servers({**ours, **_with_ssl_context(self.consumer)})
 

@@ -22,7 +22,7 @@ from events.kafka.connection import Connection
 from events.kafka.failures import described, membership_lost, unavailable
 from events.kafka.logs import calm_logs
 from events.kafka.membership import Membership
-from events.kafka.reading import NOWHERE, Reading
+from events.kafka.reading import NOWHERE, Reading, record_of
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class KafkaConsumer:
             if self._stopped:
                 return {}
             raise
-        return {Partition(*one): [_record(record) for record in records] for one, records in fetched.items()}
+        return {Partition(*one): [record_of(record) for record in records] for one, records in fetched.items()}
 
     def position(self, partition: Partition) -> int | None:
         """The offset that is fetched next, gaps of compaction and transactions included; None when unknown."""
@@ -162,15 +162,3 @@ async def _leave(client: Any) -> None:
     if coordinator.member_id and coordinator.coordinator_id is not None:
         coordinator.reset_generation()  # or stop() tries it once more, on the blocked connection
         await client._client.send(coordinator.coordinator_id, request)
-
-
-def _record(fetched: Any) -> Record:
-    return Record(
-        fetched.topic,
-        fetched.partition,
-        fetched.offset,
-        fetched.key,
-        fetched.value,
-        fetched.headers,
-        fetched.timestamp,
-    )

@@ -14,6 +14,7 @@ from typing import Any
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from events.kafka import private
+from events.kafka.damage import damage_text
 from events.kafka.idle import Idle
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,11 @@ class Offsets:
             bounds = await self._bounds(partition)
             if private.assignment(self._client) is held:
                 self._answer(partition, offset, bounds=bounds)
+
+    def damaged(self, partition: Any, offset: int, *, error: Exception) -> None:
+        """Put the partition aside, with what to do."""
+        self._client.seek(partition, offset)  # drops the broken buffer
+        self._idle.put(partition, damage_text(self._group, partition, offset=offset, error=error))
 
     async def _bounds(self, partition: Any) -> tuple[int, int] | None:
         try:

@@ -42,6 +42,11 @@ PRODUCER: Names = {
     "client": "for the guards of the client",
     "_sender.close": "to close a producer that cannot flush",
     "_closed": "to close a producer that cannot flush",
+LISTENER: Names = {
+    "_client": "for the guards of the client, and to see partitions that are new",
+    "_fetcher.close": "to stop in time",
+    "_subscription.subscription": "to know the position without waiting for it",
+}
 }
 
 

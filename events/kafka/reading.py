@@ -15,14 +15,15 @@ Rules
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from events.core.broker import Record
 from events.core.errors import MembershipLost
 from events.kafka import private
-from events.kafka.damage import damage_text, is_damage, one_by_one
+from events.kafka.damage import is_damage, one_by_one
 from events.kafka.failures import described
 from events.kafka.idle import Idle
 from events.kafka.offsets import Offsets
@@ -37,13 +38,33 @@ CARE_S = 5.0
 type Fetched = Mapping[Any, Sequence[Any]]
 
 
-class Reading:
-    """Reads for one group with one aiokafka consumer. `clock` gives seconds."""
+class Rules(Protocol):
+    """Where to read on when there is no valid position: for a group `Offsets`, without one `Tail`."""
 
-    def __init__(self, client: Any, group: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._client, self._group, self._clock = client, group, clock
+    async def start_at_earliest(self, partitions: list[Any]) -> None:
+        """These partitions have no position."""
+
+    async def recover(self, error: OffsetOutOfRangeError) -> None:
+        """The positions that the error names are not in the log."""
+
+    def damaged(self, partition: Any, offset: int, *, error: Exception) -> None:
+        """What stands at `offset` cannot be read. Drop aiokafka's buffer of it."""
+
+
+class Reading:
+    """Reads with one aiokafka consumer. `clock` gives seconds. `rules`: those of a group when none are given."""
+
+    def __init__(
+        self,
+        client: Any,
+        group: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        rules: Rules | None = None,
+    ) -> None:
+        self._client, self._clock = client, clock
         self._idle = Idle(client, clock)
-        self._offsets = Offsets(client, group, self._idle)
+        self._offsets = rules or Offsets(client, group, self._idle)
         self._care_until = float("-inf")
 
     async def next(self, wanted: Collection[Any], at_most: int) -> Fetched:
@@ -124,6 +145,17 @@ class Reading:
 
     def _put_aside(self, partition: Any, error: Exception) -> None:
         self._care_until = float("-inf")
-        offset = self.position(partition) or 0
-        self._client.seek(partition, offset)  # drops the broken buffer
-        self._idle.put(partition, damage_text(self._group, partition, offset=offset, error=error))
+        self._offsets.damaged(partition, self.position(partition) or 0, error=error)
+
+
+def record_of(fetched: Any) -> Record:
+    """aiokafka's record as ours."""
+    return Record(
+        fetched.topic,
+        fetched.partition,
+        fetched.offset,
+        fetched.key,
+        fetched.value,
+        fetched.headers,
+        fetched.timestamp,
+    )

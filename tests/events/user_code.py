@@ -50,6 +50,14 @@ def remember_many(events: list[Created]) -> None: ...
 async def announce(event: Created) -> None: ...
 
 
+@subscriber(Created, broadcast=True)
+async def push(event: Created) -> None: ...
+
+
+@subscriber(Created, Deleted, broadcast=True, name="both", atomic=False)
+def push_both(event: Created | Deleted) -> None: ...
+
+
 @subscriber(Deleted)  # wrong: the function takes another event
 def confused(event: Created) -> None: ...
 
@@ -68,6 +76,22 @@ def counted(events: list[Created]) -> None: ...
 
 @subscriber(Created, retries=3)  # wrong: no such option
 def optioned(event: Created) -> None: ...
+
+
+@subscriber(Created, broadcast=True)  # wrong: the function takes one event
+def push_many(events: list[Created]) -> None: ...
+
+
+@subscriber(Created, broadcast=True, group="fast")  # wrong: a broadcast is in no group
+def push_in_group(event: Created) -> None: ...
+
+
+@subscriber(Created, broadcast=True, batch=5)  # wrong: a broadcast has no batches
+def push_in_batches(events: list[Created]) -> None: ...
+
+
+@subscriber(Created, broadcast=True, atomic=True)  # wrong: a broadcast has no transaction
+def push_atomically(event: Created) -> None: ...
 
 
 @subscriber(Created)  # wrong: nobody would run it

@@ -201,3 +201,33 @@ def named(name):
 
     function.__name__ = name
     return function
+
+
+def test_a_broadcast_subscriber_is_in_no_group_and_has_no_transaction():
+    registry = Registry()
+    registry.subscriber(Sold)(named("count"))
+    registry.subscriber(Sold, Shipped, broadcast=True)(named("push"))
+
+    broadcast = registry.broadcasts()["push"]
+
+    assert list(registry.broadcasts()) == ["push"]
+    assert (broadcast.atomic, broadcast.topics) == (False, {"shop", "parcels"})
+    assert [one.name for group in registry.groups("shop").values() for one in group.subscribers] == ["count"]
+    assert registry.topics() == ["parcels", "shop"]
+
+
+@pytest.mark.parametrize("option", [{"atomic": True}, {"group": "a"}, {"batch": 5}, {"concurrency": 5}])
+def test_a_broadcast_is_refused_what_makes_no_sense_for_it(option):
+    with pytest.raises(InvalidDeclaration, match=f"@subscriber 'push': broadcast=True .*: leave out {[*option][0]}="):
+        Registry().subscriber(Sold, broadcast=True, **option)(named("push"))
+
+
+def test_the_names_of_broadcasts_are_their_own():
+    registry = Registry()
+    registry.subscriber(Sold)(named("push"))
+    registry.subscriber(Sold, broadcast=True)(named("push"))
+
+    with pytest.raises(InvalidDeclaration, match="the name is taken among the broadcast subscribers"):
+        registry.subscriber(Shipped, broadcast=True)(named("push"))
+
+    assert registry.group_problems("shop") == []
