@@ -124,12 +124,12 @@ class Connection:
                 **self.consumer_arguments(group),
             )
 
-    def new_admin(self) -> Any:
     def new_listener(self, client_id: str) -> Any:
         """An `AIOKafkaConsumer` in no group, not started, without topics."""
         with alone():
             return AIOKafkaConsumer(client_id=client_id, **self.consumer_arguments(None))
 
+    def new_admin(self) -> Any:
         """An `AIOKafkaAdminClient`, not started."""
         with alone():
             return AIOKafkaAdminClient(**self.admin_arguments())

@@ -38,15 +38,15 @@ CONSUMER: Names = {
     "_subscription.abort_waiters": "to wake a fetch that waits for an assignment when the consumer stops",
     "_subscription.subscription": "to know the position without waiting for it, and when the ownership changes",
 }
-PRODUCER: Names = {
-    "client": "for the guards of the client",
-    "_sender.close": "to close a producer that cannot flush",
-    "_closed": "to close a producer that cannot flush",
 LISTENER: Names = {
     "_client": "for the guards of the client, and to see partitions that are new",
     "_fetcher.close": "to stop in time",
     "_subscription.subscription": "to know the position without waiting for it",
 }
+PRODUCER: Names = {
+    "client": "for the guards of the client",
+    "_sender.close": "to close a producer that cannot flush",
+    "_closed": "to close a producer that cannot flush",
 }
 
 
