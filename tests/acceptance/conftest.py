@@ -10,6 +10,7 @@ from tests.acceptance.project import Project
 from tests.acceptance.services import Services
 
 USERS = ("alice", "bob", "carol")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SERVICES = {"quotes": "examples.quotes.settings", "likes": "tests.acceptance.ledger.likes_settings"}
 
 
@@ -91,3 +92,16 @@ def services(request):
     chosen = request.getfixturevalue(request.param)
     side_by_side(Project.start, chosen.projects)
     return chosen
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        pytest.skip(f"no Chromium: install one of {', '.join(CHROMIUM)}")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
