@@ -1,0 +1,34 @@
+"""The ASGI application with sockets: Channels inside `Lifespan`, Django and its static files inside Channels.
+
+Lifespan              holds the relay and the consumers open, and closes the sockets at a stop
+  ProtocolTypeRouter
+    http              Django with its static files, as in `config.asgi`
+    websocket         origin, then session and user, then the address
+"""
+
+import os
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+
+from config.static_files import with_static_files
+from lifespan import Lifespan
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "examples.with_channels.settings")
+django = with_static_files(get_asgi_application())
+
+from events.worker import broadcasting, consuming, relaying, sending  # noqa: E402 - models need Django set up
+from examples.with_channels.routes import routes  # noqa: E402
+from examples.with_channels.sockets import closing_sockets  # noqa: E402
+
+sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(routes)))
+application = Lifespan(
+    ProtocolTypeRouter({"http": django, "websocket": sockets}),
+    sending,
+    relaying,
+    consuming,
+    broadcasting,
+    closing_sockets,
+)
