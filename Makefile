@@ -1,11 +1,12 @@
 # Each line after `##` is printed by `make help`. On a bare machine everything sets itself up: only python3 and a
-# package index are needed. Variables: PYTHON=..., PORT=8000, ONLY=3.12-5.2 (of the matrix), DO=start|stop|status.
+# package index are needed. Variables: PYTHON=..., PORT=8000, ONLY=3.12-5.2 (of the matrix),
+# ONLY=layers (of bench), DO=start|stop|status.
 
 BOOT = python3
 VENV = .venv/bin/python
 DO ?= start
 
-.PHONY: help run test acceptance check matrix kafka kafka-stop kafka-status \
+.PHONY: help run test acceptance check matrix bench kafka kafka-stop kafka-status \
         postgres postgres-stop postgres-status install clean
 
 help: ## print these lines
@@ -25,6 +26,9 @@ check: install ## run what needs no server and ends in seconds: format, lint, ty
 
 matrix: ## run the tests that need no server on each Python and Django we support (ONLY=3.12-5.2)
 	@$(BOOT) -m tools.matrix
+
+bench: install ## measure against the alternatives, into benchmarks/results (ONLY=layers, sqlite or postgres)
+	@$(VENV) -m benchmarks $(ONLY)
 
 kafka: ## start a one-node Apache Kafka 4 (DO=stop, DO=status)
 	@$(BOOT) -m tools.kafka $(DO)
