@@ -5,9 +5,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from aiokafka.admin import NewPartitions
+
 from events.core.broker import (
     Claim,
     Consumer,
+    Listener,
     OutgoingRecord,
     Owner,
     Partition,
@@ -19,8 +22,10 @@ from events.core.broker import (
 from events.kafka import topics
 from events.kafka.connection import Connection
 from events.kafka.consumer import KafkaConsumer
+from events.kafka.listener import KafkaListener
 from events.kafka.producer import KafkaProducer
 from events.kafka.topics import Shape
+from events.testing.listener import MemoryListener
 from events.testing.memory import MemoryBroker
 
 
@@ -35,6 +40,12 @@ class BrokerUnderTest(Protocol):
 
     def consumer(self, group: str, topics: Iterable[str]) -> Consumer:
         """A new member of a group, not started; its group starts at the beginning."""
+
+    def listener(self, topics: Iterable[str]) -> Listener:
+        """A new listener, not started."""
+
+    async def add_partitions(self, topic: str, partitions: int) -> None:
+        """Give a topic so many partitions in all."""
 
 
 class InMemory:
@@ -52,12 +63,19 @@ class InMemory:
     def consumer(self, group: str, topics: Iterable[str]) -> Consumer:
         return self.memory.consumer(group, topics)
 
+    def listener(self, topics: Iterable[str]) -> Listener:
+        return MemoryListener(self.memory, topics)
+
+    async def add_partitions(self, topic: str, partitions: int) -> None:
+        self.memory.create_topic(topic, partitions)
+
 
 class OnKafka:
     """A Kafka, with our client. Every object has names of its own, so that tests do not meet each other's records."""
 
     def __init__(self, address: str) -> None:
-        quick = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 200, "retry_backoff_ms": 200}
+        groups = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 200}
+        quick = {**groups, "retry_backoff_ms": 200, "metadata_max_age_ms": 1000}
         self._connection = Connection(address, consumer=quick)
         self._suffix = f"-{uuid.uuid4().hex[:8]}"
 
@@ -71,6 +89,16 @@ class OnKafka:
         named = [topic + self._suffix for topic in topics]
         consumer = KafkaConsumer(self._connection, group + self._suffix, named, client_id="test")
         return _RenamedConsumer(consumer, self._suffix)
+
+    def listener(self, topics: Iterable[str]) -> Listener:
+        named = [topic + self._suffix for topic in topics]
+        return _RenamedListener(KafkaListener(self._connection, named, name="Test", client_id="test"), self._suffix)
+
+    async def add_partitions(self, topic: str, partitions: int) -> None:
+        admin = self._connection.new_admin()
+        await admin.start()
+        await admin.create_partitions({topic + self._suffix: NewPartitions(partitions)})
+        await admin.close()
 
 
 class _Renamed:
@@ -104,6 +132,21 @@ class _RenamedConsumer:
 
     async def commit(self, positions: Mapping[Partition, int]) -> bool:
         return await self._consumer.commit({_long(one, self._suffix): offset for one, offset in positions.items()})
+
+
+class _RenamedListener:
+    """A listener whose topics have a suffix that its user does not see."""
+
+    def __init__(self, listener: Listener, suffix: str) -> None:
+        self._listener, self._suffix = listener, suffix
+        self.stop = listener.stop
+
+    async def start(self, heard: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        begins = await self._listener.start({_long(one, self._suffix): offset for one, offset in heard.items()})
+        return {_cut(one, self._suffix): offset for one, offset in begins.items()}
+
+    async def fetch(self, at_most: int) -> Sequence[Record]:
+        return _records(await self._listener.fetch(at_most), self._suffix)
 
 
 class _RenamedOwner:
