@@ -3,6 +3,8 @@
 from functools import partial
 
 from lifespan.asgi import ASGIApp, Receive, Scope, Send
+from lifespan.daphne import attend
+from lifespan.inner import application
 from lifespan.run import NotStarted, Resource, Run
 from lifespan.signals import leave
 
@@ -11,8 +13,9 @@ class Lifespan:
     """Wraps `app`, and answers the `lifespan` scope itself; every other scope is passed on untouched.
 
     Each resource is a callable that is given the `Run` and returns an async context manager; what that yields, a
-    dict or None, goes into `scope["state"]`. The time limits, in seconds, hold for all resources together. They
-    are below the 30 s after which gunicorn and Kubernetes lose patience.
+    dict or None, goes into `scope["state"]`. The lifespan of `app`, if it has one, is the last of them. The time
+    limits, in seconds, hold for all resources together. They are below the 30 s after which gunicorn and Kubernetes
+    lose patience.
 
     Protocol: the lifespan specification 2.0 of ASGI. A start that fails is answered, never raised: at an exception,
     as at an early return, every server would go on and serve without the resources.
@@ -26,7 +29,9 @@ class Lifespan:
         shutdown_timeout: float = 20.0,
     ) -> None:
         self.app = app
-        self._new_run = partial(Run, *resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
+        self._resources = resources
+        self._new_run = partial(Run, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
+        attend()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -36,8 +41,9 @@ class Lifespan:
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        inner = partial(application, app=self.app, state={} if "state" in scope else None)
         try:
-            run = self._new_run()
+            run = self._new_run(*self._resources, inner)
             await run.start()
         except NotStarted as exc:
             await send({"type": "lifespan.startup.failed", "message": str(exc)})

@@ -6,8 +6,8 @@ An error whose attribute `traceback_helps` is False is logged without: its text 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -21,44 +21,35 @@ class ResourceFailed(Exception):
 
 
 class Resources(AsyncExitStack):
-    """An exit stack whose steps have names and a common time limit, in seconds, for opening and for closing."""
+    """An exit stack whose steps have names and a common time limit."""
 
-    def __init__(self, startup_timeout: float, shutdown_timeout: float) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.state: dict[str, Any] = {}
         self.problems: list[str] = []
-        self._loop = asyncio.get_running_loop()
-        self._startup_timeout = startup_timeout
-        self._shutdown_timeout = shutdown_timeout
-        self._opened_by = self._loop.time() + startup_timeout
-        self._closed_by = 0.0
+        self._step: asyncio.Timeout | None = None
 
-    def start_closing(self) -> None:
-        """From here the limit for closing counts."""
-        self._closed_by = self._loop.time() + self._shutdown_timeout
-
-    def hurry(self) -> None:
-        """Leave no more time for closing."""
-        self.problems.append("stopped in a hurry")
-        self._shutdown_timeout = self._closed_by = 0.0
+    def allow(self, seconds: float, *, late: str) -> None:
+        """From here all steps together have so many seconds, the one that is under way included."""
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._late = f"not {late} within {seconds:g} s"
+        if self._step and not self._step.expired():
+            self._step.reschedule(self._deadline)
 
     async def open[R](self, resource: Callable[[R], Held], run: R) -> None:
         """Open one resource and merge what it yields into `state`. Raises `ResourceFailed`."""
         name = _name_of(resource)
-        with self._telling(name):
+        async with self._telling(name):
             held = resource(run)
             if not isinstance(held, AbstractAsyncContextManager):
                 raise TypeError("it returns no async context manager; is @asynccontextmanager missing?")
-            given = await _by(
-                self._opened_by, held.__aenter__(), late=f"not started within {self._startup_timeout:g} s"
-            )
+            given = await held.__aenter__()
             self.push_async_exit(partial(self._close, name, held))
             self._merge({} if given is None else given)
 
     async def _close(self, name: str, held: Held, *raised: Any) -> bool | None:
-        with self._telling(name):
-            late = f"not closed within {self._shutdown_timeout:g} s"
-            return await _by(self._closed_by, held.__aexit__(*raised), late=late)
+        async with self._telling(name):
+            return await held.__aexit__(*raised)
 
     def _merge(self, given: Mapping[str, Any]) -> None:
         if not isinstance(given, Mapping):
@@ -67,15 +58,24 @@ class Resources(AsyncExitStack):
             raise ValueError(f"it yields {sorted(taken)}, as another resource does; choose another name")
         self.state.update(given)
 
-    @contextmanager
-    def _telling(self, name: str) -> Iterator[None]:
+    @asynccontextmanager
+    async def _telling(self, name: str) -> AsyncIterator[None]:
         try:
-            yield
-        except Exception as exc:
-            if untold := _untold(exc):
-                self.problems.append(f"{name}: {one_line(untold)}")
-                log.error("%s", self.problems[-1], exc_info=worth_a_traceback(untold))
+            async with asyncio.timeout_at(self._deadline) as self._step:
+                yield
+        except BaseException as exc:
+            if isinstance(exc, asyncio.CancelledError) and _cancelled():
+                raise
+            self._tell(name, exc)
             raise ResourceFailed from exc
+        finally:
+            self._step = None
+
+    def _tell(self, name: str, exc: BaseException) -> None:
+        if untold := _untold(exc):
+            late = self._step and self._step.expired()
+            self.problems.append(f"{name}: {f'TimeoutError: {self._late}' if late else one_line(untold)}")
+            log.error("%s", self.problems[-1], exc_info=worth_a_traceback(untold))
 
 
 def _name_of(resource: object) -> str:
@@ -83,19 +83,15 @@ def _name_of(resource: object) -> str:
     return str(getattr(function, "__name__", type(function).__name__)).removeprefix("_")
 
 
-async def _by[T](deadline: float, step: Awaitable[T], *, late: str) -> T:
-    try:
-        async with asyncio.timeout_at(deadline) as limit:
-            return await step
-    except Exception as exc:
-        if limit.expired():
-            raise TimeoutError(late) from exc
-        raise
+def _cancelled() -> bool:
+    """Whether somebody has cancelled this task; else a `CancelledError` is the resource's own."""
+    task = asyncio.current_task()
+    return bool(task and task.cancelling())
 
 
-def _untold(exc: Exception) -> Exception | None:
+def _untold(exc: BaseException) -> BaseException | None:
     """What is new in it: a task group wraps what passes through it."""
-    if isinstance(exc, ExceptionGroup):
+    if isinstance(exc, BaseExceptionGroup):
         return exc.split(ResourceFailed)[1]
     return None if isinstance(exc, ResourceFailed) else exc
 

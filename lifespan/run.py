@@ -9,9 +9,11 @@ then does not tear the server's coroutine.
 """
 
 import asyncio
+import atexit
 import logging
-import signal
+import sys
 from collections.abc import Callable
+from concurrent.futures import wait
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -22,6 +24,9 @@ log = logging.getLogger("lifespan")
 
 type Resource = Callable[[Run], Held]
 
+HURRY_S = 1.0
+"""What is left for closing at a second stop signal, in seconds."""
+
 
 class NotStarted(RuntimeError):
     """There is no run, or it did not start; the text says why and what to change."""
@@ -31,8 +36,8 @@ class Run:
     """One start and stop of `resources` on the running event loop, `loop`. Time limits are in seconds.
 
     `state` is what the resources have yielded, merged; it belongs to `loop`. `draining` is set at a stop signal, at
-    `stop()` or at the shutdown, whichever is first. `problems` has a line for each thing that went wrong.
-    `ask_to_stop` makes whoever serves stop, and returns whether the exit code is ours to set (`sets_exit_code`).
+    `stop()` or at the shutdown, whichever is first. `problems` has a line for each thing that went wrong. Beside a
+    server `finish()` ends it, and `sets_exit_code` says that it has asked the server to stop; `alone` it ends itself.
     """
 
     def __init__(
@@ -40,7 +45,7 @@ class Run:
         *resources: Resource,
         startup_timeout: float = 25.0,
         shutdown_timeout: float = 20.0,
-        ask_to_stop: Callable[[], bool] | None = None,
+        alone: bool = False,
     ) -> None:
         try:
             self.loop = asyncio.get_running_loop()
@@ -49,14 +54,15 @@ class Run:
         self.draining = asyncio.Event()
         self.stage: Literal["opening", "up", "closing", "ended"] = "opening"
         self.sets_exit_code = False
+        self.shutdown_timeout = shutdown_timeout
         self._resources = resources
-        self._open = Resources(startup_timeout, shutdown_timeout)
+        self._open = Resources()
+        self._open.allow(startup_timeout, late="started")
         self.state: dict[str, Any] = self._open.state
         self.problems: list[str] = self._open.problems
-        self._shutdown_timeout = shutdown_timeout
-        self._signals = StopSignals(lambda signum: self.loop.call_soon_threadsafe(self.draining.set))
-        self._ask_to_stop = ask_to_stop or self._signals.ask_to_stop
-        self._asked = False
+        self._alone = alone
+        self._signals = StopSignals(self._heard, alone=alone)
+        self._asked = self._hurried = False
         self._up = self.loop.create_future()
         self._finishing = asyncio.Event()
 
@@ -76,6 +82,10 @@ class Run:
         self._finishing.set()
         if self.stage == "opening":
             self._task.cancel()
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Wait until all resources are closed."""
         await asyncio.wait({self._task})
 
     def fail(self, exc: BaseException) -> None:
@@ -93,32 +103,50 @@ class Run:
             self.loop.call_soon_threadsafe(self._stop)
 
     def hurry(self) -> None:
-        """Wait no longer: cancel what is opening, up or closing."""
-        self._stop()
-        self._open.hurry()
+        """Close within a second whatever the server still waits for, and leave."""
+        if self._hurried or self.stage == "ended":
+            return
+        self._hurried = True
+        self.problems.append("stopped in a hurry")
+        log.warning("asked to stop again: what is not closed within %g s is left", HURRY_S)
+        self.shutdown_timeout = HURRY_S
+        self._open.allow(HURRY_S, late="closed")
+        self.draining.set()
         self._finishing.set()
-        self._task.cancel()
+        if self.stage == "opening":
+            self._task.cancel()
+
+    def _heard(self, again: bool) -> None:
+        react = self.hurry if again else self._stop if self._alone else self._drain
+        self.loop.call_soon_threadsafe(react)
+
+    def _drain(self) -> None:
+        if self._signals.adopted and not self.draining.is_set():  # its server may never send the shutdown
+            self.loop.call_later(self.shutdown_timeout, self.hurry)
+        self.draining.set()
 
     def _stop(self) -> None:
-        self.draining.set()
+        self._drain()
         if self._asked or self._finishing.is_set():
             return
         self._asked = True
-        if self._up.done():
-            self.sets_exit_code = self._ask_to_stop()
-        elif self.stage == "opening":
+        if self.stage == "opening":
             self._task.cancel()
+        elif self._alone:
+            self._finishing.set()
+        elif self._up.done():
+            self.sets_exit_code = self._signals.ask_to_stop()
 
     async def _own(self) -> None:
         _runs.append(self)
         try:
             with self._signals, suppress(ResourceFailed):
-                if self._signals.adopted:
-                    self._last_resort = self.loop.create_task(self._end_adopted())
                 await self._hold()
         finally:
             self.stage = "ended"
             _runs.remove(self)
+        if self._hurried and not self._alone:
+            self.loop.call_soon(sys.exit, 1)
         self._stop()  # ended before its time, if a task group around a `yield` was torn by its child
 
     async def _hold(self) -> None:
@@ -132,15 +160,7 @@ class Run:
             finally:
                 self.stage = "closing"
                 self.draining.set()
-                resources.start_closing()
-
-    async def _end_adopted(self) -> None:
-        """End a worker process that heard SIGTERM, and whose server does not send it the shutdown."""
-        await self.draining.wait()
-        _, pending = await asyncio.wait({self._task}, timeout=self._shutdown_timeout)
-        if pending:
-            await self.finish()
-            signal.raise_signal(signal.SIGTERM)
+                resources.allow(self.shutdown_timeout, late="closed")
 
 
 _runs: list[Run] = []  # those that are up, or about to be, or closing
@@ -159,6 +179,19 @@ def current(loop: asyncio.AbstractEventLoop | None = None) -> Run:
         raise NotStarted("not started here: several event loops have a run; name yours: current(loop)")
     if not found:
         where = "in this process" if loop is None else "on this event loop"
-        how = "serve lifespan.Lifespan(application, ...) with an ASGI server that sends lifespan events"
+        how = "serve lifespan.Lifespan(application, ...) by an ASGI server (no WSGI, no --lifespan off)"
         raise NotStarted(f"not started: no run {where}; {how}, or use lifespan.run(...)")
     return found[-1]
+
+
+@atexit.register
+def stop_runs() -> None:
+    """Close what other threads hold open, within its time limit.
+
+    For the end of a main thread under which an autoreloader runs. The end of the interpreter does it too, but by then
+    no executor takes work any more: whatever closes by `asyncio.to_thread` fails.
+    """
+    for run in list(_runs):
+        if run.loop.is_running():
+            closed = asyncio.run_coroutine_threadsafe(run.finish(), run.loop)
+            wait({closed}, timeout=run.shutdown_timeout + 1)

@@ -5,6 +5,7 @@ signal itself. The server's own handler is called next: what the server does at 
 """
 
 import asyncio
+import math
 import multiprocessing
 import os
 import signal
@@ -21,16 +22,18 @@ ONE_WISH = 1.0  # seconds; `timeout` and process managers send a signal to the p
 
 
 class StopSignals:
-    """Calls `heard(signum)` for stop signals while it is entered; in the main thread only, elsewhere never.
+    """Calls `heard(again)` for stop signals while it is entered; in the main thread only, elsewhere never.
 
     Handlers that were there are called next, and what nobody handles stays so. With `alone` all signals that are
-    not ignored are taken, and nobody else is called.
+    not ignored are taken, and nobody else is called. `again` is true for a second wish: a later Ctrl-C, or when alone
+    any later signal. Beside a server a second SIGTERM is no wish: a parent sends it after its process manager has.
     """
 
-    def __init__(self, heard: Callable[[int], object], *, alone: bool = False) -> None:
+    def __init__(self, heard: Callable[[bool], object], *, alone: bool = False) -> None:
         self._heard = heard
         self._alone = alone
         self._before: dict[int, Any] = {}
+        self._first_at = math.inf
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -77,24 +80,13 @@ class StopSignals:
         return callable(handler)
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        self._first_at = min(self._first_at, now)
+        again = now - self._first_at >= ONE_WISH and (self._alone or signum == signal.SIGINT)
         with suppress(RuntimeError):  # the loop is closed: somebody chained to us and has kept the reference
-            self._heard(signum)
+            self._heard(again)
         if not self._alone and callable(handler := self._before[signum]):
             handler(signum, frame)
-
-
-def first_and_again(first: Callable[[], object], again: Callable[[], object]) -> Callable[[int], None]:
-    """Call `first` for a signal, and `again` when the same one comes later: a second Ctrl-C."""
-    seen: dict[int, float] = {}
-
-    def heard(signum: int) -> None:
-        now = time.monotonic()
-        if now - seen.setdefault(signum, now) < ONE_WISH:
-            first()
-        else:
-            again()
-
-    return heard
 
 
 async def leave(code: int) -> None:

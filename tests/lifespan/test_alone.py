@@ -1,7 +1,6 @@
 """`lifespan.run()`: a process without a server, in this process and in real ones."""
 
 import asyncio
-import atexit
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import lifespan
-from lifespan.alone import stop_runs
 
 SCRIPT = """
 import asyncio, logging, sys, threading, time
@@ -185,10 +183,15 @@ def test_two_signals_in_this_process(monkeypatch):
 
     @asynccontextmanager
     async def slow(run):
-        signal.raise_signal(signal.SIGTERM)
         yield
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.Event().wait()
 
-    assert lifespan.run(slow) == 1
+    @asynccontextmanager
+    async def stops(run):
+        yield run.stop()
+
+    assert lifespan.run(slow, stops) == 1
 
 
 def test_stop_runs_closes_what_a_thread_holds_open():
@@ -203,28 +206,8 @@ def test_stop_runs_closes_what_a_thread_holds_open():
     thread = threading.Thread(target=lambda: codes.append(lifespan.run(resource)))
     thread.start()
     up.wait()
-    stop_runs()
+    lifespan.stop_runs()
 
     assert codes[:1] == ["closed"]
     thread.join()
     assert codes == ["closed", 0]
-
-
-def test_the_end_of_the_interpreter_waits_for_a_thread(monkeypatch):
-    hooks, codes, up = [], [], threading.Event()
-    monkeypatch.setattr(atexit, "register", hooks.append)
-    monkeypatch.setattr(atexit, "unregister", hooks.remove)
-
-    @asynccontextmanager
-    async def resource(run):
-        up.set()
-        yield
-
-    thread = threading.Thread(target=lambda: codes.append(lifespan.run(resource)))
-    thread.start()
-    up.wait()
-    hooks[0]()
-    thread.join()
-
-    assert codes == [0]
-    assert hooks == []

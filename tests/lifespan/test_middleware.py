@@ -48,14 +48,6 @@ def resource_that(startup, body, shutdown, log):
     return quotes
 
 
-@pytest.fixture
-def nobody_serves():
-    """Nobody here handles SIGTERM, so that a run which fails has nobody to ask."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
 FAILURES = list(itertools.product([False, True], repeat=3))
 
 

@@ -79,31 +79,83 @@ def test_the_limits_do_not_hold_between_start_and_finish():
     assert in_virtual_time(live()) == []
 
 
-async def test_in_a_hurry_what_is_closing_is_cancelled():
-    closing = asyncio.Event()
+def hurried(run_and_hurry):
+    """The stages and problems of a run that is hurried, by the second; it leaves the process."""
+    noted = []
+    with pytest.raises(SystemExit) as left:
+        in_virtual_time(run_and_hurry(noted))
+    assert left.value.code == 1
+    return noted
 
-    async def close_for_ever(run):
-        closing.set()
-        await hangs(run)
 
-    run = Run(noted("a", log := [], closing=hangs), noted("b", log, closing=close_for_ever))
-    await run.start()
-    finishing = asyncio.create_task(run.finish())
-    await closing.wait()
+@pytest.mark.parametrize("wait", [0, 5])
+def test_in_a_hurry_what_is_up_or_closing_has_one_second_more(wait):
+    log = []
 
-    run.hurry()
-    await asyncio.wait_for(finishing, 5)
+    async def close_and_hurry(runs):
+        run = Run(noted("a", log, closing=hangs), noted("b", log, closing=hangs))
+        runs.append(run)
+        await run.start()
+        closing = asyncio.create_task(run.finish() if wait else run.ended())
+        await asyncio.sleep(wait)
+        run.hurry()
+        run.hurry()
+        await closing
+        await asyncio.sleep(1000)
 
-    assert log == ["open a", "open b", "close b", "close a"]
-    assert run.problems[0] == "stopped in a hurry"
+    [run] = hurried(close_and_hurry)
+
+    assert run.loop.time() == pytest.approx(wait + 1)
     assert run.stage == "ended"
+    assert log == ["open a", "open b", "close b", "close a"]
+    late = "TimeoutError: not closed within 1 s"
+    assert run.problems == ["stopped in a hurry", f"b: {late}", f"a: {late}"]
 
 
-async def test_in_a_hurry_what_is_up_closes_without_time():
-    run = Run(noted("a", [], closing=hangs))
-    await run.start()
+def test_in_a_hurry_a_start_is_undone():
+    log = []
 
-    run.hurry()
-    await run.finish()
+    async def open_and_hurry(runs):
+        run = Run(noted("a", log, closing=hangs), noted("b", log, opening=hangs))
+        runs.append(run)
+        starting = asyncio.create_task(run.start())
+        await asyncio.sleep(5)
+        run.hurry()
+        await starting
 
-    assert run.problems == ["stopped in a hurry", "a: TimeoutError: not closed within 0 s"]
+    [run] = hurried(open_and_hurry)
+
+    assert run.loop.time() == pytest.approx(6)
+    assert log == ["open a", "open b", "close a"]
+    assert run.problems == ["stopped in a hurry", "a: TimeoutError: not closed within 1 s"]
+
+
+def test_a_hurry_lets_what_was_late_already_end():
+    async def clean_up_slowly(run):
+        try:
+            await hangs(run)
+        finally:
+            await asyncio.sleep(5)
+
+    async def close_and_hurry(runs):
+        run = Run(noted("a", [], closing=clean_up_slowly), shutdown_timeout=20)
+        runs.append(run)
+        await run.start()
+        run.loop.call_later(22, run.hurry)
+        await run.finish()
+        await asyncio.sleep(1000)
+
+    [run] = hurried(close_and_hurry)
+
+    assert run.loop.time() == pytest.approx(25)
+
+
+def test_a_hurry_at_the_end_is_nothing():
+    async def end_and_hurry():
+        run = Run()
+        await run.start()
+        await run.finish()
+        run.hurry()
+        return run.problems
+
+    assert in_virtual_time(end_and_hurry()) == []

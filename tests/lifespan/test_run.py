@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
@@ -9,6 +10,7 @@ import pytest
 
 from lifespan import NotStarted, Run
 from tests.lifespan.noted import breaks, hangs, noted
+from tests.waiting import until
 
 
 async def test_resources_open_in_order_and_close_in_reverse_by_one_task():
@@ -92,17 +94,12 @@ async def test_a_start_failure_passes_a_task_group_and_is_told_once():
     assert run.problems == ["b: ValueError: broken in two lines"]
 
 
-async def test_a_task_group_torn_by_its_child_ends_the_run_and_asks_to_stop():
-    log, asked = [], asyncio.Event()
-
-    def ask():
-        asked.set()
-        return True
-
-    run = Run(noted("a", log), grouped, ask_to_stop=ask)
+async def test_a_task_group_torn_by_its_child_ends_the_run_and_asks_to_stop(server):
+    log = []
+    run = Run(noted("a", log), grouped)
     await run.start()
     run.state["group"].create_task(breaks(run))
-    await asked.wait()
+    await until(lambda: server)
 
     assert run.stage == "ended"
     assert run.problems == ["grouped: ValueError: broken in two lines"]
@@ -163,9 +160,8 @@ async def test_draining_is_set_before_the_first_resource_closes():
     assert seen == [(True, "closing")]
 
 
-async def test_stop_asks_once_and_drains_while_the_resources_stay_up():
-    asked, log = [], []
-    run = Run(noted("a", log), ask_to_stop=lambda: asked.append(1) or True)
+async def test_stop_asks_once_and_drains_while_the_resources_stay_up(server):
+    run = Run(noted("a", log := []))
     await run.start()
 
     run.stop()
@@ -173,16 +169,16 @@ async def test_stop_asks_once_and_drains_while_the_resources_stay_up():
     await run.draining.wait()
     await asyncio.sleep(0)
 
-    assert asked == [1]
+    assert server == [signal.SIGTERM]
     assert log == ["open a"]
     await run.finish()
     run.stop()
     await asyncio.sleep(0)
-    assert asked == [1]
+    assert server == [signal.SIGTERM]
 
 
-async def test_fail_may_be_called_from_a_thread_and_keeps_the_resources_up(caplog):
-    run = Run(noted("a", log := []), ask_to_stop=lambda: True)
+async def test_fail_may_be_called_from_a_thread_and_keeps_the_resources_up(server, caplog):
+    run = Run(noted("a", log := []))
     await run.start()
 
     await asyncio.to_thread(run.fail, RuntimeError("lost"))
@@ -196,7 +192,7 @@ async def test_fail_may_be_called_from_a_thread_and_keeps_the_resources_up(caplo
     await run.finish()
 
 
-async def test_stopping_while_it_starts_undoes_the_start():
+async def test_stopping_while_it_starts_undoes_the_start(server):
     log = []
 
     async def stop_and_hang(run):
@@ -204,16 +200,16 @@ async def test_stopping_while_it_starts_undoes_the_start():
         run.stop()
         await hangs(run)
 
-    run = Run(noted("a", log), noted("b", log, opening=stop_and_hang), ask_to_stop=lambda: pytest.fail("asked"))
+    run = Run(noted("a", log), noted("b", log, opening=stop_and_hang))
 
     with pytest.raises(NotStarted, match="asked to stop while starting"):
         await run.start()
 
     assert log == ["open a", "open b", "close a"]
-    assert run.problems == []
+    assert (run.problems, server) == ([], [])
 
 
-async def test_a_failure_during_the_undo_of_a_start_does_not_tear_the_undo():
+async def test_a_failure_during_the_undo_of_a_start_does_not_tear_the_undo(server):
     log = []
 
     async def fail_and_close(run):
@@ -221,17 +217,14 @@ async def test_a_failure_during_the_undo_of_a_start_does_not_tear_the_undo():
         await asyncio.sleep(0.01)
         log.append("undone")
 
-    run = Run(
-        noted("a", log, closing=fail_and_close),
-        noted("b", log, opening=breaks),
-        ask_to_stop=lambda: pytest.fail("asked"),
-    )
+    run = Run(noted("a", log, closing=fail_and_close), noted("b", log, opening=breaks))
 
     with pytest.raises(NotStarted):
         await run.start()
 
     assert log == ["open a", "open b", "close a", "undone"]
     assert run.problems == ["b: ValueError: broken in two lines", "RuntimeError: late"]
+    assert server == []
 
 
 def test_stop_after_the_loops_end_is_nothing():

@@ -9,23 +9,8 @@ import threading
 import pytest
 
 from lifespan import Run, signals
-from lifespan.signals import STOP_SIGNALS, StopSignals, first_and_again
-
-
-@pytest.fixture(autouse=True)
-def _handlers_set_back():
-    before = {signum: signal.getsignal(signum) for signum in STOP_SIGNALS}
-    yield
-    for signum, handler in before.items():
-        signal.signal(signum, handler)
-
-
-@pytest.fixture
-def server():
-    """The handler of a server for SIGTERM; gives the list of the signals that it got."""
-    got = []
-    signal.signal(signal.SIGTERM, lambda signum, frame: got.append(signum))
-    return got
+from lifespan.signals import StopSignals
+from tests.virtual_time import in_virtual_time
 
 
 @pytest.fixture
@@ -44,10 +29,10 @@ def in_hypercorns_worker(monkeypatch):
 
 def test_a_signal_is_heard_first_and_handed_on(server):
     order = []
-    with StopSignals(lambda signum: order.append((signum, list(server)))):
+    with StopSignals(lambda again: order.append((again, list(server)))):
         signal.raise_signal(signal.SIGTERM)
 
-    assert order == [(signal.SIGTERM, [])]
+    assert order == [(False, [])]
     assert server == [signal.SIGTERM]
 
 
@@ -78,7 +63,7 @@ def test_a_handler_set_after_ours_stays(server):
 def test_a_late_signal_does_not_meet_a_closed_loop(server):
     loop = asyncio.new_event_loop()
     loop.close()
-    with StopSignals(lambda signum: loop.call_soon_threadsafe(print)):
+    with StopSignals(lambda again: loop.call_soon_threadsafe(print)):
         signal.raise_signal(signal.SIGTERM)
 
     assert server == [signal.SIGTERM]
@@ -105,7 +90,7 @@ def test_alone_takes_what_is_not_ignored_and_calls_nobody_else(server):
         signal.raise_signal(signal.SIGINT)
         assert not stops.adopted
 
-    assert heard == [signal.SIGTERM, signal.SIGQUIT]
+    assert heard == [False, False]
     assert server == []
 
 
@@ -125,7 +110,7 @@ def test_outside_the_main_thread_nothing_is_heard(server):
 
 
 def test_the_server_is_asked_by_sigterm(server):
-    with StopSignals(lambda signum: None) as stops:
+    with StopSignals(lambda again: None) as stops:
         assert stops.ask_to_stop()
 
     assert server == [signal.SIGTERM]
@@ -146,31 +131,41 @@ def test_in_hypercorns_worker_sigterm_is_adopted_and_the_parent_asked(in_hyperco
         os.kill(os.getpid(), signal.SIGTERM)
         assert stops.ask_to_stop()
 
-    assert heard == [signal.SIGTERM]
+    assert heard == [False]
     assert in_hypercorns_worker == [(os.getppid(), signal.SIGTERM)]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-async def test_an_adopted_process_ends_itself_when_no_shutdown_comes(in_hypercorns_worker):
-    run = Run(shutdown_timeout=0.05)
-    await run.start()
+def test_an_adopted_process_ends_itself_when_no_shutdown_comes(in_hypercorns_worker):
+    runs = []
 
-    os.kill(os.getpid(), signal.SIGTERM)
-    await run._last_resort
+    async def work():
+        run = Run(shutdown_timeout=20)
+        runs.append(run)
+        await run.start()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await run.draining.wait()
+        assert run.stage == "up"
+        await asyncio.sleep(1000)
 
-    assert run.stage == "ended"
-    assert in_hypercorns_worker == [("itself", signal.SIGTERM)]
+    with pytest.raises(SystemExit) as left:
+        in_virtual_time(work())
+
+    assert (runs[0].loop.time(), runs[0].stage) == (pytest.approx(20), "ended")
+    assert left.value.code == 1
 
 
-async def test_an_adopted_process_is_left_to_its_server_when_the_shutdown_comes(in_hypercorns_worker):
-    run = Run()
-    await run.start()
+def test_an_adopted_process_is_left_to_its_server_when_the_shutdown_comes(in_hypercorns_worker):
+    async def work():
+        run = Run(shutdown_timeout=20)
+        await run.start()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await run.draining.wait()
+        await run.finish()
+        await asyncio.sleep(30)
+        return run.problems
 
-    os.kill(os.getpid(), signal.SIGTERM)
-    await run.draining.wait()
-    await run.finish()
-    await run._last_resort
-
+    assert in_virtual_time(work()) == []
     assert in_hypercorns_worker == []
 
 
@@ -186,13 +181,26 @@ async def test_a_stop_signal_sets_draining_and_leaves_the_run_up(server):
     await run.finish()
 
 
-def test_the_same_signal_again_and_later_is_a_second_wish(monkeypatch):
-    called, clock = [], [0.0]
+INT, TERM, QUIT = signal.SIGINT, signal.SIGTERM, signal.SIGQUIT
+
+
+@pytest.mark.parametrize(
+    ("alone", "sent", "again"),
+    [
+        (False, [(0.0, INT), (0.9, INT), (5.0, INT)], [False, False, True]),
+        (False, [(0.0, TERM), (5.0, TERM), (5.0, INT)], [False, False, True]),  # TERM: its parent, and its manager
+        (True, [(0.0, TERM), (0.9, TERM), (5.0, QUIT), (6.0, INT)], [False, False, True, True]),
+    ],
+)
+@pytest.mark.usefixtures("server")
+def test_a_later_signal_is_a_second_wish(monkeypatch, alone, sent, again):
+    heard, clock = [], [0.0]
     monkeypatch.setattr(signals.time, "monotonic", lambda: clock[0])
-    heard = first_and_again(lambda: called.append("first"), lambda: called.append("again"))
+    signal.signal(signal.SIGINT, lambda signum, frame: None)
 
-    for at, signum in [(0.0, signal.SIGINT), (0.5, signal.SIGINT), (5.0, signal.SIGTERM), (6.0, signal.SIGINT)]:
-        clock[0] = at
-        heard(signum)
+    with StopSignals(heard.append, alone=alone):
+        for at, signum in sent:
+            clock[0] = at
+            signal.raise_signal(signum)
 
-    assert called == ["first", "first", "first", "again"]
+    assert heard == again

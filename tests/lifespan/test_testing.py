@@ -80,6 +80,6 @@ async def test_an_application_without_lifespan_is_told():
     with pytest.raises(ValueError, match="can only handle"):
         async with running(django):
             pytest.fail("it is up")
-    with pytest.raises(NotStarted, match="its end came instead of lifespan.startup.complete"):
+    with pytest.raises(NotStarted, match="not started: the application has no lifespan"):
         async with running(nothing):
             pytest.fail("it is up")

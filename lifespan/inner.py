@@ -1,0 +1,33 @@
+"""The lifespan of the application that `Lifespan` wraps, as the last resource of the run: FastAPI has one, Django none.
+
+Whether it has one is told by the protocol: it answers `startup.complete`, or it raises (as Django does) or returns.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from lifespan.asgi import ASGIApp
+from lifespan.driver import Driver
+from lifespan.run import Run
+
+log = logging.getLogger("lifespan")
+
+
+@asynccontextmanager
+async def application(run: Run, *, app: ASGIApp, state: dict[str, Any] | None) -> AsyncIterator[dict[str, Any] | None]:
+    """Hold the lifespan of `app` open, and yield what it puts into `state`, which is None where the server has none.
+
+    An app that crashes between startup and shutdown fails the run. Raises what it answers or raises at its shutdown.
+    """
+    async with Driver(app, state=state) as inner:
+        if await inner.startup():
+            inner.when_ended(lambda error: run.fail(error) if error and run.stage == "up" else None)
+        else:
+            level = logging.WARNING if inner.asked else logging.DEBUG
+            log.log(level, "the application inside starts without a lifespan of its own", exc_info=inner.error)
+        try:
+            yield state
+        finally:
+            await inner.shutdown()
