@@ -106,11 +106,12 @@ def consumers(groups: Iterable[str] = (), *, max_records: int | None = None) -> 
     `max_records`: the run stops when so many records are closed. Raises `LookupError` for an unknown
     group, and where no subscriber is declared.
     """
-    known, hears = known_groups(), () if groups else tuple(registry.broadcasts())
-    if not known and not hears:
+    known, broadcasts = known_groups(), tuple(registry.broadcasts())
+    if not known and not broadcasts:
         raise LookupError("No subscriber is declared: subscribers.py is looked for in the apps of INSTALLED_APPS.")
     if unknown := sorted(set(groups) - known.keys()):
-        raise LookupError(f"There is no group {unknown[0]!r}. The groups of this project: {', '.join(sorted(known))}.")
+        raise LookupError(f"There is no group {unknown[0]!r}. The groups of this project: {', '.join(sorted(known)) or 'none'}.")
+    hears = () if groups else broadcasts
     role = Role(consumes=tuple(sorted(groups or known)), hears=hears)
     consuming = [partial(_consuming, role=role, max_records=max_records)] if role.consumes else []
     return [partial(_sending, role=role), *consuming, *([partial(_broadcasting, role=role)] if hears else [])]
