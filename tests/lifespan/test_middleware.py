@@ -120,18 +120,18 @@ async def test_a_failure_while_starting_undoes_the_start():
     }
 
 
-async def test_other_scopes_are_passed_on_untouched():
+@pytest.mark.parametrize("type", ["http", "websocket", "something.new"])
+async def test_other_scopes_are_passed_on_untouched(type):
     seen = []
 
-    async def app(scope, receive, send):
-        seen.append((scope, receive, send))
+    async def app(*given):
+        seen.append(given)
 
-    scope, receive, send = {"type": "websocket", "path": "/"}, object(), object()
-    await Lifespan(app)(scope=scope, receive=receive, send=send)
+    given = {"type": type, "path": "/"}, object(), object()
+    await Lifespan(app)(scope=given[0], receive=given[1], send=given[2])
 
-    assert seen == [(scope, receive, send)]
-    assert seen[0][0] is scope
-    assert scope == {"type": "websocket", "path": "/"}
+    assert [list(map(id, one)) for one in seen] == [list(map(id, given))]
+    assert given[0] == {"type": type, "path": "/"}
 
 
 async def test_what_resources_yield_is_merged_into_the_servers_state():

@@ -2,7 +2,15 @@
 
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
+from django.core.handlers.asgi import ASGIHandler
+from django.http import JsonResponse
+from django.test import AsyncClient
+from django.urls import path
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from lifespan import Lifespan, NotStarted, current
 from lifespan.testing import running
@@ -83,3 +91,45 @@ async def test_an_application_without_lifespan_is_told():
     with pytest.raises(NotStarted, match="not started: the application has no lifespan"):
         async with running(nothing):
             pytest.fail("it is up")
+
+
+def known_in_a_thread(request):
+    return JsonResponse(sorted(current().state), safe=False)
+
+
+async def known_on_the_loop(request):
+    return JsonResponse(sorted(current().state), safe=False)
+
+
+urlpatterns = [path("thread/", known_in_a_thread), path("loop/", known_on_the_loop)]
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("page", ["/thread/", "/loop/"])
+async def test_with_djangos_client(page):
+    async with running(Lifespan(ASGIHandler(), producing)):
+        response = await AsyncClient().get(page)
+
+    assert response.json() == ["producer"]
+
+
+async def test_with_httpx_and_a_lifespan_inside():
+    @asynccontextmanager
+    async def caching(app):
+        yield {"cache": "there"}
+
+    async def show(request):
+        return JSONResponse([request.state.cache, sorted(current().state)])
+
+    application = Lifespan(Starlette(lifespan=caching, routes=[Route("/", show)]), producing)
+
+    async def with_state(scope, receive, send):  # which httpx does not hand on
+        await application({**scope, "state": dict(state)}, receive, send)
+
+    async with (
+        running(application) as state,
+        httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://testserver") as client,
+    ):
+        response = await client.get("/")
+
+    assert response.json() == ["there", ["cache", "producer"]]
