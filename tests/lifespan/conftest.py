@@ -1,10 +1,13 @@
-"""What the tests of `lifespan` share: the signal handlers of a server, and those of none."""
+"""What the tests of `lifespan` share: the signal handlers of a server, those of none, and lent threads."""
 
 import signal
 
 import pytest
 
+from lifespan.lending import Hooks, ThreadPool
 from lifespan.signals import STOP_SIGNALS
+from lifespan.threads import RequestThreads
+from tests.waiting import until_sync
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +30,33 @@ def server():
     got = []
     signal.signal(signal.SIGTERM, lambda signum, frame: got.append(signum))
     return got
+
+
+@pytest.fixture
+async def lent():
+    """Wraps an application in `RequestThreads`, whose threads have ended when the test ends."""
+    made = []
+
+    def wrap(app, **options):
+        made.append(RequestThreads(app, **options))
+        return made[-1]
+
+    yield wrap
+    for one in made:
+        await one.close()
+        assert not one._pool.threads
+
+
+@pytest.fixture
+def pools():
+    """Makes pools of threads, which have ended when the test ends."""
+    made = []
+
+    def pool(size=1, **hooks):
+        made.append(ThreadPool(size, Hooks(**hooks)))
+        return made[-1]
+
+    yield pool
+    for one in made:
+        one.end_threads()
+        until_sync(lambda one=one: not one.threads)

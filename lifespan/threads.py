@@ -1,0 +1,147 @@
+"""`RequestThreads`: the ASGI application that lends each request a thread that lasts.
+
+Django starts a thread for every request and joins it afterwards; each new thread needs new database connections. Here
+the sync parts of a request run on a borrowed thread instead, through asgiref's public
+`ThreadSensitiveContext(executor=...)`: Django opens one of its own inside, which by asgiref's rule uses the outer one.
+
+Rules
+* A request that calls nothing sync borrows nothing. The first call borrows; until the response is complete all calls
+  of the request run on that one thread, as Django promises: a middleware may leave things there for the view.
+* Who may wait for hours holds no thread while it waits. A websocket, a response of `text/event-stream` from its first
+  byte, what follows `let_go()`, and a task that outlives its request borrow for each call, and keep the thread between
+  two calls only while `in_use()` says so.
+* Where a sync caller waits above (`async_to_sync`, as in Django's `TestCase`), its thread is used as ever.
+* When all threads are lent, calls wait in line without blocking the event loop.
+"""
+
+import asyncio
+import atexit
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Future, wait
+from contextvars import ContextVar
+from typing import Any
+
+from asgiref.sync import AsyncToSync, ThreadSensitiveContext
+
+from lifespan.asgi import ASGIApp, Receive, Scope, Send
+from lifespan.lending import Borrower, Hooks, LentThread, ThreadPool, log, never, nothing
+from lifespan.stuck import Watch
+
+ENDING_S = 1.0
+"""How long idle threads may take to end, in seconds."""
+
+_borrower: ContextVar[Borrower | None] = ContextVar("lifespan_borrower", default=None)
+
+
+def let_go() -> None:
+    """From here on this request borrows a thread for each call: for a view that waits long, before it does.
+
+    A long poll, for example. What earlier calls left on their thread, other than an open transaction, is not seen by
+    later ones. Does nothing where no thread is lent.
+    """
+    if borrower := _borrower.get():
+        borrower.let_go()
+
+
+class RequestThreads:
+    """Wraps `app`: lends its requests at most `threads` threads. It counts for all its event loops together.
+
+    Each hook runs in a lent thread. `in_use()` says whether a transaction, or the like, is open there between two
+    calls; `on_return()` leaves nothing open before another request gets the thread; `on_thread_exit()` is its last
+    act. A call that runs for more than `stuck_after` seconds is named in the log.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        threads: int = 32,
+        stuck_after: float = 30.0,
+        in_use: Callable[[], bool] = never,
+        on_return: Callable[[], None] = nothing,
+        on_thread_exit: Callable[[], None] = nothing,
+    ) -> None:
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        if stuck_after <= 0:
+            raise ValueError(f"stuck_after must be more than 0 seconds, not {stuck_after}")
+        self.app = app
+        self._stuck_after = stuck_after
+        self._watch: Watch | None = None
+        hooks = Hooks(in_use=in_use, on_return=on_return, on_thread_exit=on_thread_exit)
+        self._pool = ThreadPool(threads, hooks, self._begin)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                await self.close()
+        elif scope["type"] in ("http", "websocket") and getattr(AsyncToSync.executors, "current", None) is None:
+            await self._lend(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def close(self) -> None:
+        """End the threads. Those that still work a second later are named, and end after it.
+
+        A call that comes later gets a new one. Without a lifespan it happens when Python exits.
+        """
+        if endings := self._end_threads():
+            await asyncio.wait([asyncio.wrap_future(ended) for ended in endings.values()], timeout=ENDING_S)
+            _name_those_at_work(endings)
+
+    async def _lend(self, scope: Scope, receive: Receive, send: Send) -> None:
+        waits = scope["type"] == "websocket"
+        purpose = f"{scope.get('method', 'websocket')} {ascii(scope['path'])}"
+        borrower = Borrower(self._pool, purpose, keeps=not waits)
+        if not waits:
+            send = _letting_go_of_streams(send, borrower)
+        try:
+            await asyncio.create_task(self._run(borrower, scope, receive, send))
+        finally:
+            borrower.end()
+
+    async def _run(self, borrower: Borrower, scope: Scope, *channels: Any) -> None:
+        # Entered in a task of its own, and never left: for a task that outlives its request, asgiref would refuse
+        # every call once it is left. It goes with the last task that knows it.
+        await ThreadSensitiveContext(executor=borrower).__aenter__()  # type: ignore[no-untyped-call]
+        _borrower.set(borrower)
+        await self.app(scope, *channels)
+
+    def _begin(self) -> None:
+        if self._watch is None:
+            self._watch = Watch(self._pool, self._stuck_after)
+            atexit.register(self._end_at_exit)
+
+    def _end_threads(self) -> dict[LentThread, Future[None]]:
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
+            atexit.unregister(self._end_at_exit)
+        return self._pool.end_threads()
+
+    def _end_at_exit(self) -> None:
+        endings = self._end_threads()
+        wait(endings.values(), timeout=ENDING_S)
+        _name_those_at_work(endings)
+
+
+def _letting_go_of_streams(send: Send, borrower: Borrower) -> Send:
+    def watching(message: Mapping[str, Any]) -> Awaitable[None]:
+        if message["type"] == "http.response.start" and _is_event_stream(message.get("headers", ())):
+            borrower.let_go()
+        return send(message)
+
+    return watching
+
+
+def _is_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(value.startswith(b"text/event-stream") for name, value in headers if name.lower() == b"content-type")
+
+
+def _name_those_at_work(endings: dict[LentThread, Future[None]]) -> None:
+    if working := [f"{thread.name} ({thread.purpose})" for thread, ended in endings.items() if not ended.done()]:
+        log.warning(
+            "%d request threads still work and end later, or with the process: %s", len(working), ", ".join(working)
+        )

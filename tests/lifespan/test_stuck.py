@@ -1,0 +1,98 @@
+"""A stuck thread is named in the log, once, with what it does and where; so is a line that does not move."""
+
+import threading
+
+import pytest
+
+from lifespan.lending import Borrower, Hooks, ThreadPool
+from lifespan.stuck import Watch
+from tests.waiting import until_sync
+
+STUCK_AFTER_S = 0.05
+
+
+@pytest.fixture
+def pool():
+    pool = ThreadPool(1, Hooks())
+    watch = Watch(pool, STUCK_AFTER_S)
+    yield pool
+    watch.stop()
+    pool.end_threads()
+    until_sync(lambda: not pool.threads)
+
+
+def said(caplog, text):
+    return [record.getMessage() for record in caplog.records if text in record.getMessage()]
+
+
+def looks_again(pool, times=3):
+    """Wait until the watch has looked at the pool, several times."""
+    looked = threading.Semaphore(0)
+
+    class Threads(list):
+        def __iter__(self):
+            looked.release()
+            return super().__iter__()
+
+    pool.threads = Threads(pool.threads)
+    for _ in range(times):
+        assert looked.acquire(timeout=10)
+
+
+def wait_for(opened):
+    opened.wait(10)
+
+
+def test_a_stuck_thread_is_named_once_with_what_it_does_and_where(pool, caplog):
+    opened, borrower = threading.Event(), Borrower(pool, "GET '/slow'")
+    call = borrower.submit(wait_for, opened)
+
+    until_sync(lambda: said(caplog, "is stuck"))
+    looks_again(pool)
+    opened.set()
+    call.result(10)
+    borrower.end()
+
+    [told] = said(caplog, "is stuck")
+    assert told.startswith("request-1 has worked on GET '/slow' for 0.")
+    assert "in wait_for\n    opened.wait(10)" in told
+
+
+def test_a_thread_that_is_lent_but_does_nothing_is_not_stuck(pool, caplog):
+    borrower = Borrower(pool, "GET '/'")
+    borrower.submit(int).result(10)
+
+    looks_again(pool, times=8)
+    borrower.end()
+
+    assert said(caplog, "") == []
+
+
+def test_a_line_that_does_not_move_is_told_once_with_who_holds_the_threads(pool, caplog):
+    holder, waiting, gone = (Borrower(pool, f"GET '/{name}'") for name in ("holder", "waiting", "gone"))
+    holder.submit(int).result(10)
+    gone.submit(int).cancel()
+    call = waiting.submit(int)
+
+    until_sync(lambda: said(caplog, "wait"))
+    looks_again(pool)
+    holder.end()
+    call.result(10)
+    waiting.end()
+
+    [told] = said(caplog, "wait")
+    assert told.startswith("1 calls have waited for a thread, the first for 0.")
+    assert told.endswith("s: all 1 are lent, to GET '/holder'")
+
+
+def test_the_next_line_that_does_not_move_is_told_again(pool, caplog):
+    for times in (1, 2):
+        holder, waiting = Borrower(pool, "GET '/holder'"), Borrower(pool, "GET '/waiting'")
+        holder.submit(int).result(10)
+        call = waiting.submit(int)
+        until_sync(lambda times=times: len(said(caplog, "wait")) == times)
+        holder.end()
+        call.result(10)
+        looks_again(pool)
+        waiting.end()
+        until_sync(lambda waiting=waiting: waiting._thread is None)

@@ -1,0 +1,64 @@
+"""What one request leaves on its thread, and what of it the next one sees."""
+
+import contextvars
+import gc
+import threading
+import weakref
+
+from tests.lifespan.lent import ask, on_a_thread, thread
+from tests.waiting import until
+
+
+async def test_a_request_leaves_nothing_behind(lent):
+    class Thing:
+        pass
+
+    things = weakref.WeakSet()
+    kept = contextvars.ContextVar("kept")
+
+    async def app(scope, receive, send):
+        thing = Thing()
+        things.add(thing)
+        kept.set(thing)
+        await on_a_thread(thread)
+
+    app = lent(app)
+    await ask(app)
+
+    assert kept.get(None) is None
+    await until(lambda: gc.collect() >= 0 and not things)
+
+
+async def test_what_a_request_sets_in_its_context_reaches_its_thread_and_nobody_else(lent):
+    language, seen = contextvars.ContextVar("language", default="none"), []
+
+    async def app(scope, receive, send):
+        seen.append(await on_a_thread(language.get))
+        language.set(scope["path"])
+        seen.append(await on_a_thread(language.get))
+        await on_a_thread(language.set, "from the thread")
+        seen.append(language.get())
+
+    app = lent(app, threads=1)
+    await ask(app, path="/1")
+    await ask(app, path="/2")
+
+    assert seen == ["none", "/1", "from the thread", "none", "/2", "from the thread"]
+    assert language.get() == "none"
+
+
+async def test_a_thread_local_lasts_as_long_as_its_thread_as_under_wsgi(lent):
+    local, seen = threading.local(), []
+
+    def poison():
+        seen.append(getattr(local, "user", None))
+        local.user = "somebody"
+
+    async def app(scope, receive, send):
+        await on_a_thread(poison)
+
+    app = lent(app, threads=1)
+    await ask(app)
+    await ask(app)
+
+    assert seen == [None, "somebody"]
