@@ -1,0 +1,122 @@
+"""Sockets with Channels on real servers: who is let in, a like that comes from another process, and a stop."""
+
+import shutil
+import signal
+import time
+import uuid
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.acceptance.services import Services
+from tests.acceptance.sockets import SERVERS, SocketProject, Visitor, code_of, environment, said
+
+TITLE = "The sun, too, shines into cesspools and is not polluted. — Diogenes"
+STOP_S = 12
+
+
+@pytest.fixture
+def folder(tmp_path, prepared):
+    """A folder with a database that has all tables and users."""
+    shutil.copy(prepared, tmp_path / "db.sqlite3")
+    return tmp_path
+
+
+@pytest.fixture
+def project(folder):
+    """One process on the embedded broker, not yet started."""
+    project = SocketProject(folder, environment(folder))
+    yield project
+    if project.process and project.process.poll() is None:
+        project.stop()
+    project.manage("events_broker", "--stop", check=False)
+
+
+@pytest.fixture
+def pair(folder, kafka_server):
+    """Two processes on one real Kafka and one database, each with a layer of its own, started."""
+    real = {"EVENTS_BOOTSTRAP_SERVERS": kafka_server.address, "EVENTS_REPLICATION": "1"}
+    seen = environment(folder, EVENTS_PREFIX=f"{uuid.uuid4().hex[:8]}.", **real)
+    projects = [SocketProject(folder / name, seen) for name in ("here", "there")]
+    projects[0].manage("events_topics", "--apply")
+    for project in projects:
+        project.start()
+    yield projects
+    for project in projects:
+        project.stop()
+
+
+def quote_on(project):
+    """A new quote that Likes knows."""
+    services = Services(project, project, "/likes")
+    quote_id = services.create(TITLE).body["id"]
+    services.wait_for_copy(quote_id)
+    return quote_id
+
+
+def like(project, quote_id, user="bob"):
+    answer = project.ask("POST", f"/likes/quotes/{quote_id}/like/", user=user)
+    assert answer.status == 201, answer
+
+
+def refused(project, path, **given):
+    with pytest.raises(InvalidStatus) as raised, project.socket(path, **given):
+        pass
+    return raised.value.response.status_code
+
+
+@pytest.mark.kafka
+def test_a_socket_of_one_process_hears_a_like_that_another_one_takes(pair):
+    here, there = pair
+    quote_id = quote_on(there)
+    alice = Visitor.signed_in(there, "alice")  # the session is in the database that both share
+    with alice.likes_of(here, quote_id) as mine, alice.likes_of(there, quote_id) as other:
+        assert said(mine) == said(other) == {"id": quote_id, "likes": 0}
+
+        like(there, quote_id, "bob")
+        like(here, quote_id, "carol")
+
+        told = [{"id": quote_id, "likes": likes, "username": who} for likes, who in ((1, "bob"), (2, "carol"))]
+        assert [said(mine), said(mine)] == told
+        assert [said(other), said(other)] == told
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("server", SERVERS)
+def test_only_who_may_is_let_in(project, server):
+    project.server = server
+    project.start()
+    quote_id = project.ask("POST", "/quotes/", {"title": TITLE}, user="alice").body["id"]
+    alice = Visitor.signed_in(project, "alice")
+
+    with project.socket(f"/ws/quotes/{quote_id}/") as nobody:
+        assert code_of(nobody) == 4401
+    with alice.likes_of(project, 4711) as unknown:
+        assert code_of(unknown) == 4404
+    for path in ("/ws/echo/", f"/ws/quotes/{quote_id}/"):
+        assert refused(project, path, origin="http://evil.example", headers=alice.cookies) == 403
+    assert refused(project, "/ws/nowhere/") == 403
+    with project.socket("/ws/echo/") as echo:
+        echo.send('{"message": "Hello"}')
+        assert said(echo) == {"message": "Hello"}
+    assert "Traceback" not in project.log
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize(("server", "code"), [("uvicorn", 1012), ("hypercorn", 1012), ("daphne", None)])
+def test_a_stop_with_open_sockets_is_quick_and_quiet(project, server, code):
+    project.server = server
+    project.start()
+    quote_id = project.ask("POST", "/quotes/", {"title": TITLE}, user="alice").body["id"]
+    alice = Visitor.signed_in(project, "alice")
+    with project.socket("/ws/echo/") as echo, alice.likes_of(project, quote_id) as likes:
+        said(likes)
+        began = time.monotonic()
+
+        project.process.send_signal(signal.SIGTERM)
+
+        assert (code_of(echo), code_of(likes)) == (code, code)
+    assert project.process.wait(STOP_S + 20) in (0, -signal.SIGTERM)
+    assert time.monotonic() - began < STOP_S
+    assert "Traceback" not in project.log
+    assert "ERROR" not in project.log
