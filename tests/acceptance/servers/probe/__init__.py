@@ -1,0 +1,1 @@
+"""A Django project that server processes run in tests: real events, and what happens to them is printed."""
