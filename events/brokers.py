@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from events.conf import config
 from events.core.broker import Consumer, Listener, Producer
 from events.core.errors import BrokerUnavailable
+from events.core.health import Part
 from events.core.registry import Group, Subscriber, registry
 from events.core.supervisor import Loop
 from events.development import embedded_use
@@ -115,6 +116,10 @@ class UntilReplaced:
     def stop(self) -> None:
         """Ask the loop to stop."""
         self._loop.stop()
+
+    def part(self, name: str) -> Part:
+        """What the loop says of itself."""
+        return self._loop.part(name)
 
     async def run(self) -> None:
         """Run the loop. Raises `BrokerUnavailable` when its broker was replaced."""

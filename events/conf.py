@@ -65,6 +65,7 @@ class Config:
     COMMIT_INTERVAL: float = key(1.0, "Seconds between two commits.")
     DRAIN: float = key(10.0, "The most seconds that a rebalance or a stop waits for subscribers that are running.")
     SEND_TIMEOUT: float = key(10.0, "The most seconds that `send` waits for the brokers.")
+    GIVE_UP: float | None = key(None, "Seconds after which a process ends whose part does not work. None: never.")
     INBOX_DAYS: int = key(14, "Days that the inbox remembers handled events; at least Kafka's retention.")
     EMBEDDED_FOLDER: str = key("", "Where the embedded broker keeps its address. Empty: `.run/embedded` in `BASE_DIR`.")
 
@@ -150,6 +151,8 @@ def _wrong_value(name: str, value: object) -> list[str]:
         )
     if isinstance(default, str):
         return _wrong_kind(label, value, kind=str, text="text") or _wrong_name(name, value)
+    if default is None and value is None:
+        return []
     return _wrong_number(label, value, whole=isinstance(default, int))
 
 

@@ -13,6 +13,7 @@ from django.db import Error
 from django.utils import timezone
 
 from events import inbox
+from events.core.health import Part
 from events.core.waiting import wait_at_most
 from events.database import Thread, database_threads, described
 from events.lease import new_owner, take
@@ -35,6 +36,10 @@ class Pruning:
     def __init__(self, days: int) -> None:
         self._days, self._owner, self._stopping = days, new_owner(), asyncio.Event()
         self.works = asyncio.Event()
+
+    def part(self, name: str) -> Part:
+        """It runs: what it waits for is its hour."""
+        return Part(name, "running", 0.0)
 
     def stop(self) -> None:
         """Ask `run` to return after the chunk it is at. Comes back at once."""

@@ -26,15 +26,22 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Protocol
 
 from django.db import Error
 
 from events import outbox
-from events.conf import Config
 from events.core.broker import OutgoingRecord, Place, Producer, SendResult
-from events.core.errors import BrokerError, BrokerUnavailable, LeaseLost, RecordRefused, TopicRefused
+from events.core.errors import (
+    BatchRefused,
+    BrokerError,
+    BrokerUnavailable,
+    LeaseLost,
+    RecordRefused,
+    TopicRefused,
+    told,
+    waiting_helps,
+)
+from events.core.health import Fact, Part
 from events.core.nudge import listening
 from events.core.outage import OutageLog
 from events.core.pauses import MOST_S, Pauses
@@ -43,6 +50,7 @@ from events.core.waiting import wait_at_most
 from events.database import Thread, described
 from events.lease import HeldLease
 from events.models import OutboxRecord
+from events.relay_options import RelayOptions, Room
 
 BATCH_BYTES = 4 * 1024 * 1024
 """The most bytes of values that are read and sent at once."""
@@ -57,36 +65,6 @@ TOPIC_PAUSE_S = 10.0
 """The most seconds until a topic that did not exist is looked for again."""
 
 log = logging.getLogger("events.relay")
-
-
-class Room(Protocol):
-    """How much more the broker can hold. Only the embedded one has such a limit."""
-
-    async def room(self) -> int:
-        """How many bytes may be sent now; 0: wait. Raises `BrokerUnavailable`."""
-
-    def sent(self, place: Place, size: int) -> None:
-        """A record of `size` bytes is in the broker."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayOptions:
-    """`batch`: the most rows at once. `interval_s`: seconds between two looks at an empty outbox."""
-
-    batch: int = 500
-    interval_s: float = 1.0
-    lease_s: float = 15.0
-    back_off_first_s: float = 0.5
-    back_off_most_s: float = 15.0
-
-    @classmethod
-    def of(cls, config: Config) -> "RelayOptions":
-        """As the settings say."""
-        return cls(
-            batch=config.RELAY_BATCH,
-            interval_s=config.RELAY_INTERVAL,
-            lease_s=config.LEASE,
-        )
 
 
 class Relay:
@@ -114,6 +92,14 @@ class Relay:
         self._back_off = BackOff(self.options.back_off_first_s, self.options.back_off_most_s)
         self._stopping, self._nudged = asyncio.Event(), asyncio.Event()
         self._pauses = Pauses()
+        self._led, self._since, self._why = False, time.monotonic(), ""
+
+    def part(self, name: str) -> Part:
+        """How it is: it waits for what is away, stands by while another relay leads, or runs."""
+        facts: dict[str, Fact] = {"sent": self.sent}
+        if self.outage.why:
+            return Part(name, "waiting", self.outage.since, self._why, facts)
+        return Part(name, "running" if self._led else "standby", max(self._since, self.outage.since), "", facts)
 
     @property
     def leads(self) -> bool:
@@ -121,7 +107,7 @@ class Relay:
         return self._lease.left_s > 0
 
     async def run(self) -> None:
-        """Relay until `stop`. Waits out every outage; what it raises is a defect."""
+        """Relay until `stop`. Waits out every outage; what it raises is a defect, or is not cured by waiting."""
         loop = asyncio.get_running_loop()
         try:
             with listening(lambda: self._wake(loop)):
@@ -154,6 +140,9 @@ class Relay:
             await self._turn()
         except (BrokerError, LeaseLost, Error) as error:
             await self._drop_producer()
+            if not waiting_helps(error):
+                raise
+            self._why = f"the database: {told(error)}" if isinstance(error, Error) else told(error)
             self.outage.goes_on(described(error))
             await wait_at_most(self._stopping, self._back_off.next())
         else:
@@ -162,18 +151,25 @@ class Relay:
             self._back_off.reset()
 
     async def _turn(self) -> None:
-        if not await self._lease.hold():
+        self._note(leads := await self._lease.hold())
+        if not leads:
             await wait_at_most(self._stopping, self.options.interval_s)
             return
         self._nudged.clear()  # before the look: who writes after it nudges again
         if self._stopping.is_set():  # it came while the lease was asked for, and the line above has just wiped it out
             return
+        if self._producer is None or self._producer.away:
+            await self._lease.during(self._connect())
         room = await self._room_now()
         sent = await self._send_some(room) if room else 0
         if sent is None:
             await wait_at_most(self._nudged, min(self.options.interval_s, self._lease.due_s))
         elif not sent and not self._stopping.is_set():
             await wait_at_most(self._stopping, ROOM_INTERVAL_S)
+
+    def _note(self, leads: bool) -> None:
+        if leads != self._led:
+            self._led, self._since = leads, time.monotonic()
 
     async def _room_now(self) -> int:
         return min(await self._room.room(), BATCH_BYTES) if self._room else BATCH_BYTES
@@ -205,7 +201,7 @@ class Relay:
         for row, error in failed:
             if isinstance(error, TopicRefused):  # no doubt about that, also in company
                 self._pause(row.topic, str(error), most_s=TOPIC_PAUSE_S)
-        if failed and self.sent == before and all(type(error) is BrokerUnavailable for _, error in failed):
+        if failed and self.sent == before and all(_says_nobody_answers(error) for _, error in failed):
             raise failed[0][1]  # nobody answers: one by one would only take longer to say so
         left_out: set[str] = set()
         held_back: set[tuple[str, bytes]] = set()
@@ -253,10 +249,17 @@ class Relay:
         return failed
 
     async def _hand_over(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
+        producer = await self._connect()
+        return await producer.send(records)
+
+    async def _connect(self) -> Producer:
+        """The producer, connected. So an outage is known, and ends, also while nothing is published."""
         if self._producer is None:
             self._producer = self._make_producer()
             await self._producer.start()
-        return await self._producer.send(records)
+        elif self._producer.away:
+            raise self._producer.away
+        return self._producer
 
     def _count(self, records: Sequence[OutgoingRecord], results: Sequence[SendResult]) -> None:
         for record, result in zip(records, results, strict=True):
@@ -281,3 +284,7 @@ class Relay:
         if not self._nudged.is_set():
             with suppress(RuntimeError):  # the loop has just closed: the next relay will look by itself
                 loop.call_soon_threadsafe(self._nudged.set)
+
+
+def _says_nobody_answers(error: BrokerError) -> bool:
+    return isinstance(error, BrokerUnavailable) and not isinstance(error, BatchRefused)

@@ -106,7 +106,7 @@ class _Renamed:
 
     def __init__(self, producer: Producer, suffix: str) -> None:
         self._producer, self._suffix = producer, suffix
-        self.start, self.stop = producer.start, producer.stop
+        self.start, self.stop, self.away = producer.start, producer.stop, None
 
     async def send(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
         results = await self._producer.send([replace(one, topic=one.topic + self._suffix) for one in records])
@@ -154,7 +154,7 @@ class _RenamedOwner:
 
     def __init__(self, owner: Owner, suffix: str) -> None:
         self._owner, self._suffix = owner, suffix
-        self.give_up, self.lost = owner.give_up, owner.lost
+        self.give_up, self.lost, self.reach = owner.give_up, owner.lost, owner.reach
 
     def report(self) -> list[Claim]:
         return [Claim(_long(one.partition, self._suffix), one.draining) for one in self._owner.report()]

@@ -45,6 +45,7 @@ class FakeProducer:
 
     def __init__(self, kafka):
         self.kafka, self.state = kafka, "new"
+        self.away = None
 
     async def start(self):
         """Connect."""

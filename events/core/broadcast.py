@@ -20,6 +20,7 @@ from events.core.broker import Listener, Partition, Record
 from events.core.budget import LoopBudget
 from events.core.extra import extra
 from events.core.facts import EngineState, Facts
+from events.core.health import Part
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,10 @@ class Listening:
     def stop(self) -> None:
         """Ask `run` to return once the call that runs has ended. Comes back at once."""
         self._stopping.set()
+
+    def part(self, name: str) -> Part:
+        """How it is, while it hears."""
+        return self.facts.part(name)
 
     async def run(self) -> None:
         """Listen until `stop`. Raises what start or fetch of the listener raised (`BrokerError`)."""

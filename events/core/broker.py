@@ -85,6 +85,10 @@ class Producer(Protocol):
     """Hands records to Kafka. One `send` at a time; after one that was cancelled, or any result that is not a `Place`,
     build a new one."""
 
+    @property
+    def away(self) -> BrokerUnavailable | None:
+        """What is wrong when the brokers have stopped to answer since it was started, as far as it has noticed."""
+
     async def start(self) -> None:
         """Connect. Raises `BrokerUnavailable` at once when nobody answers."""
 
@@ -123,6 +127,9 @@ class Owner(Protocol):
 
     def lost(self, why: str) -> None:
         """The group has thrown us out: drop everything, commit nothing."""
+
+    def reach(self, error: BrokerUnavailable | None) -> None:
+        """The brokers have stopped to answer, as this error says; None: they do again. May be told more than once."""
 
 
 class Consumer(Protocol):

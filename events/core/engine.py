@@ -25,7 +25,9 @@ from dataclasses import dataclass
 
 from events.core.broker import Claim, Consumer, Partition
 from events.core.commits import Commits
+from events.core.errors import BrokerUnavailable, waiting_helps
 from events.core.facts import EngineState, Facts
+from events.core.health import Part
 from events.core.lanes import Lanes
 from events.core.outcome import Handle
 from events.core.tracker import Tracker
@@ -73,6 +75,7 @@ class Engine:
         self._commits = Commits(consumer, self._trackers)
         self._stopping = asyncio.Event()
         self._stop_by: float | None = None
+        self._refusal: BrokerUnavailable | None = None
         self._fetching: asyncio.Task[object] | None = None
         self._tasks: list[asyncio.Task[object]] = []
         self._releases: dict[Partition, asyncio.Task[None]] = {}
@@ -102,6 +105,10 @@ class Engine:
         finally:
             await self._leave(patience_s)
             self.facts.become(end)
+
+    def part(self, name: str) -> Part:
+        """How it is: it waits while Kafka, or what its subscribers need, is away."""
+        return self.facts.part(name, partitions=len(self._trackers))
 
     # What the consumer asks: `Owner`.
 
@@ -135,6 +142,11 @@ class Engine:
         """The group has thrown us out: drop everything, commit nothing."""
         self.facts.lose(why)
         self._drop(list(self._trackers.values()))
+
+    def reach(self, error: BrokerUnavailable | None) -> None:
+        """Kafka does not answer, or answers again. When waiting does not help the engine fails with that error."""
+        self.facts.reach(str(error or ""))
+        self._refusal = None if error is None or waiting_helps(error) else error
 
     # The loops.
 
@@ -188,6 +200,8 @@ class Engine:
         while not self._stopping.is_set():
             wanted = [tracker for tracker in self._trackers.values() if self._room(tracker)]
             await self._fetch(wanted)
+            if self._refusal:
+                raise self._refusal
             await (self._lanes.budget.spend() if wanted else self._wait_for_room())
 
     def _room(self, tracker: Tracker) -> int:

@@ -9,11 +9,13 @@ EventsError
 ├── Undecodable             a record that is not ours, not JSON or does not fit its class
 ├── BrokerError
 │   ├── BrokerUnavailable   nobody answers, or not in time: try again later
-│   │   └── BatchRefused    refused together with others: send it alone to know
+│   │   ├── BatchRefused    refused together with others: send it alone to know
+│   │   └── ClientRefused   log-in, rights or settings refused: waiting does not cure it
 │   ├── RecordRefused       the broker will never take this record
 │   │   └── TopicRefused    nor any other of its topic, until somebody creates it or grants access
 │   └── MembershipLost      this consumer is of no more use: build a new one
 ├── EmbeddedBrokerRefused   the development broker outside development
+├── GaveUp                  a part was red for longer than EVENTS["GIVE_UP"]
 └── raised by subscribers
     ├── Retry               handle this event again later
     └── Reject              never again: to the dead letters
@@ -69,6 +71,16 @@ class BatchRefused(BrokerUnavailable):
     """The broker refused the batch that this record was sent in. It may be innocent: sent alone, it will be known."""
 
 
+class ClientRefused(BrokerUnavailable):
+    """The brokers refuse this client: its log-in, its rights, or its group's protocol. Somebody must change something.
+
+    A web process waits all the same, and serves; a process that only relays or consumes ends (`Supervisor`).
+    """
+
+    waiting_helps = False
+    traceback_helps = False
+
+
 class RecordRefused(BrokerError):
     """The broker will never take this record: it is too large, or breaks a rule of its topic."""
 
@@ -86,6 +98,27 @@ class EmbeddedBrokerRefused(EventsError, RuntimeError):
 
     traceback_helps = False
     """Read by `lifespan`: the text says what to change."""
+
+
+class GaveUp(EventsError):
+    """A part of this process has not worked for longer than `EVENTS["GIVE_UP"]` seconds: the process ends."""
+
+    traceback_helps = False
+
+
+def waiting_helps(error: BaseException) -> bool:
+    """Whether to try again may cure it: yes, unless its attribute `waiting_helps` is False."""
+    return bool(getattr(error, "waiting_helps", True))
+
+
+def told(error: BaseException) -> str:
+    """One line that anybody may read: the text of an error of ours, of another only its name.
+
+    What a database or a library says may hold names, addresses and values; that is for the log.
+    """
+    if isinstance(error, EventsError):
+        return " ".join(str(error).split())
+    return f"{type(error).__name__}: the log says more"
 
 
 def _is_number(value: object) -> bool:

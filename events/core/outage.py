@@ -6,23 +6,28 @@ from collections.abc import Callable
 
 
 class OutageLog:
-    """Whether something is out right now. `why` it is; empty when it is not. `who`: the subject of the log lines."""
+    """Whether something is out right now. `who`: the subject of the log lines.
+
+    `why` it is out; empty when it is not. `since`: when the last one began or ended, on `clock`'s scale, in seconds.
+    """
 
     def __init__(self, log: logging.Logger, who: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.why = ""
+        self.since = 0.0
         self._log, self._who, self._clock = log, who, clock
-        self._since = 0.0
 
     def goes_on(self, why: str) -> None:
         """Another try failed. `why` becomes one line, whatever the database's errors look like."""
         why = " ".join(why.split())
         if not self.why:
-            self._since = self._clock()
+            self.since = self._clock()
             self._log.warning("%s waits, and goes on by itself: %s", self._who, why)
         self.why = why
 
     def ends(self) -> None:
         """A try succeeded."""
         if self.why:
-            self._log.warning("%s goes on after %.1f s.", self._who, self._clock() - self._since)
+            now = self._clock()
+            self._log.warning("%s goes on after %.1f s.", self._who, now - self.since)
+            self.since = now
         self.why = ""

@@ -7,7 +7,7 @@ with half a second between two requests 3 records a second and 2 %).
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from events.core.errors import BrokerUnavailable
 from events.kafka import private
 from events.kafka.failures import APPLY, described
+from events.kafka.reach import watch
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +25,10 @@ LOOKS = 3
 """How often a topic is looked for before it counts as missing: a new one takes a moment to reach every broker."""
 
 
-def prepare(client: Any) -> None:
-    """Make an `AIOKafkaClient` safe. Call it before the client starts."""
+def prepare(client: Any, *, told: Callable[[BrokerUnavailable | None], None] | None = None) -> None:
+    """Make an `AIOKafkaClient` safe. Call it before the client starts. `told`: see `events.kafka.reach`."""
     private.require(client, private.CLIENT)
+    watch(client, told)
     client._get_conn = partial(_connection, client._get_conn)
     client.force_metadata_update = spaced = _Spaced(client.force_metadata_update)
     client.close = partial(_close, client, client.close, spaced=spaced)

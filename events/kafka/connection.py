@@ -8,7 +8,7 @@ show these. So the clients are built here, by functions that keep no arguments, 
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.helpers import create_ssl_context
 
 from events.kafka.arguments import SECURITY, problems
-from events.kafka.failures import alone
+from events.kafka.failures import alone, described
 
 type Arguments = dict[str, Any]
 
@@ -65,6 +65,7 @@ _SSL_FILES = {
 class WrongArguments(ValueError):
     """`EVENTS["PRODUCER"]` or `EVENTS["CONSUMER"]` cannot work. The text says what to change."""
 
+    waiting_helps = False
     traceback_helps = False
 
 
@@ -112,12 +113,12 @@ class Connection:
 
     def new_producer(self, client_id: str) -> Any:
         """An `AIOKafkaProducer`, not started. Raises `ValueError` when a certificate cannot be read; so do the next."""
-        with alone():
+        with alone(_refused("PRODUCER")):
             return AIOKafkaProducer(client_id=client_id, **self.producer_arguments())
 
     def new_consumer(self, group: str, assignor: Any, *, client_id: str) -> Any:
         """An `AIOKafkaConsumer` of this group, not started, without topics."""
-        with alone():
+        with alone(_refused("CONSUMER")):
             return AIOKafkaConsumer(
                 client_id=client_id,
                 partition_assignment_strategy=(assignor,),
@@ -174,3 +175,14 @@ def _with_ssl_context(given: Mapping[str, Any]) -> Arguments:
             f"The TLS files of EVENTS ({named}) cannot be used: {type(error).__name__}. Each must be a readable PEM "
             "file, the key must belong to the certificate, and ssl_password must open the key."
         ) from None
+
+
+def _refused(setting: str) -> Callable[[BaseException], BaseException]:
+    """What aiokafka's constructors raise is about the arguments: no new try would end otherwise."""
+
+    def translated(error: BaseException) -> BaseException:
+        if isinstance(error, WrongArguments) or not isinstance(error, Exception):
+            return error
+        return WrongArguments(f'aiokafka refuses EVENTS["{setting}"]: {described(error)}')
+
+    return translated

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from events.core.broker import Owner, Partition, Record
-from events.core.errors import BrokerUnavailable, MembershipLost
+from events.core.errors import BrokerUnavailable, ClientRefused, MembershipLost
 from events.kafka import private
 from events.kafka.assignor import Assignor
 from events.kafka.client import bounded, close, missing_topics, prepare
@@ -73,12 +73,13 @@ class KafkaConsumer:
 
     async def _join(self, client: Any, membership: Membership) -> None:
         """Start without topics, so that the guards are in place before the first join."""
-        prepare(client._client)
+        prepare(client._client, told=membership.reach)
         await client.start()
         private.require(client, private.CONSUMER)
         membership.guard(client._coordinator)
         if missing := await missing_topics(client._client, self._topics):
-            raise BrokerUnavailable(" ".join(missing.values()))
+            denied = missing.keys() & client._client.cluster.unauthorized_topics
+            raise (ClientRefused if denied else BrokerUnavailable)(" ".join(missing.values()))
         client.subscribe(self._topics, listener=membership)
         await client.getmany(NOWHERE)  # returns with the first assignment, raises what prevents it
 
@@ -90,7 +91,7 @@ class KafkaConsumer:
         try:
             with membership_lost(f"Fetching for group {self._group}"):
                 fetched = await self._reading.next(wanted, max(at_most, 1))
-        except MembershipLost:
+        except (MembershipLost, ClientRefused):
             if self._stopped:
                 return {}
             raise

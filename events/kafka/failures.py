@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 from aiokafka import errors
 
-from events.core.errors import BrokerUnavailable, MembershipLost
+from events.core.errors import BrokerUnavailable, ClientRefused, MembershipLost
 
 APPLY = "manage.py events_topics --apply"
+
+LOG_IN = "the log-in failed: check sasl_mechanism, user and password"
 
 _ADVICE: dict[type[Exception], str] = {
     errors.KafkaConnectionError: "nobody answers there, or the log-in failed: the lines of aiokafka above say which",
@@ -20,9 +22,34 @@ _ADVICE: dict[type[Exception], str] = {
     errors.InvalidSessionTimeoutError: (
         "session_timeout_ms lies outside the brokers' group.min/max.session.timeout.ms"
     ),
-    errors.AuthenticationFailedError: "the log-in failed: check sasl_mechanism, user and password",
+    errors.AuthenticationFailedError: LOG_IN,
+    errors.SaslAuthenticationFailed: LOG_IN,
+    errors.UnsupportedSaslMechanismError: "set sasl_mechanism to one that the brokers offer",
+    errors.IllegalSaslStateError: "this listener of the brokers takes no log-in: check its port and security_protocol",
     errors.UnsupportedCodecError: "a record is compressed in a way that needs another library: install cramjam",
 }
+
+_FOR_GOOD = (
+    errors.AuthenticationFailedError,
+    errors.AuthenticationMethodNotSupported,
+    errors.SaslAuthenticationFailed,
+    errors.UnsupportedSaslMechanismError,
+    errors.IllegalSaslStateError,
+    errors.SecurityDisabled,
+    errors.GroupAuthorizationFailedError,
+    errors.TopicAuthorizationFailedError,
+    errors.ClusterAuthorizationFailedError,
+    errors.InconsistentGroupProtocolError,
+    errors.InvalidGroupIdError,
+    errors.InvalidSessionTimeoutError,
+    errors.UnsupportedVersionError,
+    errors.IncompatibleBrokerVersion,
+)
+
+
+def is_for_good(error: BaseException) -> bool:
+    """Whether the brokers refuse this client itself, so that somebody must change something before it can work."""
+    return isinstance(error, _FOR_GOOD)
 
 
 def described(error: BaseException) -> str:
@@ -56,30 +83,33 @@ class _Alone:
             raise self._translated(error).with_traceback(None) from None
 
 
-def alone() -> _Alone:
-    """Let errors of the block out as they are, without the frames in which they came up."""
-    return _Alone(lambda error: error)
+def alone(translated: Callable[[BaseException], BaseException] = lambda error: error) -> _Alone:
+    """Let errors of the block out without the frames in which they came up, as they are or `translated`."""
+    return _Alone(translated)
 
 
 def unavailable(what: str) -> _Alone:
-    """Turn aiokafka's errors and time-outs of the block into `BrokerUnavailable`, which says what could not be done."""
+    """Turn aiokafka's errors and time-outs of the block into `BrokerUnavailable`, which says what could not be done.
+
+    It is a `ClientRefused` when waiting does not help.
+    """
 
     def translated(error: BaseException) -> BaseException:
         if isinstance(error, TimeoutError):
             return BrokerUnavailable(f"{what}: no answer in time.")
         if isinstance(error, errors.KafkaError | errors.ConsumerStoppedError | OSError):
-            return BrokerUnavailable(f"{what}: {described(error)}")
+            return (ClientRefused if is_for_good(error) else BrokerUnavailable)(f"{what}: {described(error)}")
         return error
 
     return _Alone(translated)
 
 
 def membership_lost(what: str) -> _Alone:
-    """Turn aiokafka's errors of the block into `MembershipLost`."""
+    """Turn aiokafka's errors of the block into `MembershipLost`, or `ClientRefused` when no new member helps."""
 
     def translated(error: BaseException) -> BaseException:
         if isinstance(error, errors.KafkaError | errors.ConsumerStoppedError):
-            return MembershipLost(f"{what}: {described(error)}")
+            return (ClientRefused if is_for_good(error) else MembershipLost)(f"{what}: {described(error)}")
         return error
 
     return _Alone(translated)

@@ -28,6 +28,7 @@ from aiokafka import ConsumerRebalanceListener
 from aiokafka.errors import IllegalGenerationError
 
 from events.core.broker import Owner, Partition
+from events.core.errors import BrokerUnavailable
 from events.kafka.assignor import Claims
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Take over what we own now, unless that was done before the fetcher ran, and let commits through."""
         self.take_over([Partition(one.topic, one.partition) for one in assigned])
         self.settled = self._gate_open = not self._ended
+
+    def reach(self, error: BrokerUnavailable | None) -> None:
+        """The brokers have stopped to answer, or do again. While this member ends that is no news."""
+        if not self._ended:
+            self._owner.reach(error)
 
     async def shut(self) -> None:
         """Shut the gate and wait for the commit under way, which has a time limit of its own."""

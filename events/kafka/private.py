@@ -21,6 +21,10 @@ CLIENT: Names = {
     "_md_update_fut": "to let tasks end that wait for metadata when the client closes",
     "cluster.partitions_for_topic": "to see at once that a topic is not there",
     "cluster.unauthorized_topics": "to tell a topic that is not there from one that may not be seen",
+    "_metadata_update": "to know whether any broker answers",
+    "bootstrap": "to tell brokers that refuse our log-in from brokers that are away",
+    "hosts": "to tell brokers that refuse our log-in from brokers that are away",
+    "_security_protocol": "to tell brokers that refuse our log-in from brokers that are away",
     "add_topic": "to see at once that a topic is not there",
 }
 CONNECTION: Names = {"send": "never to let the brokers create a topic behind the user's back"}

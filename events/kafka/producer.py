@@ -16,11 +16,11 @@ from typing import Any
 from aiokafka import errors
 
 from events.core.broker import OutgoingRecord, Place, SendResult
-from events.core.errors import BatchRefused, BrokerUnavailable, RecordRefused, TopicRefused
+from events.core.errors import BatchRefused, BrokerUnavailable, ClientRefused, RecordRefused, TopicRefused
 from events.kafka import private
 from events.kafka.client import bounded, close, missing_topics, prepare
 from events.kafka.connection import Connection
-from events.kafka.failures import described, unavailable
+from events.kafka.failures import described, is_for_good, unavailable
 from events.kafka.logs import calm_logs
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class KafkaProducer:
         self._connection, self._deadline_s, self._client_id = connection, deadline_s, client_id
         self._client: Any = None
         self._failed = self._stopped = False
+        self.away: BrokerUnavailable | None = None
 
     async def start(self) -> None:
         """Connect and get a producer id. Raises `BrokerUnavailable`."""
@@ -62,7 +63,7 @@ class KafkaProducer:
         self._client = self._connection.new_producer(self._client_id)
         try:
             private.require(self._client, private.PRODUCER)
-            prepare(self._client.client)
+            prepare(self._client.client, told=self._hear)
             with unavailable(f"Connecting to {self._connection.bootstrap_servers}"):
                 async with asyncio.timeout(self._deadline_s):
                     await self._client.start()
@@ -70,6 +71,9 @@ class KafkaProducer:
             self._failed = True
             await self.stop()
             raise
+
+    def _hear(self, error: BrokerUnavailable | None) -> None:
+        self.away = error
 
     async def send(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
         """Send in order and wait for the brokers, up to the deadline. One result a record; never raises for one.
@@ -153,7 +157,8 @@ class KafkaProducer:
             if alone:
                 return RecordRefused(f"Kafka refused the record: {described(error)}")
             return BatchRefused(f"Kafka refused the record or one sent with it: {described(error)}")
-        return BrokerUnavailable(f"Kafka did not take the record: {described(error)}")
+        refused = ClientRefused if is_for_good(error) else BrokerUnavailable
+        return refused(f"Kafka did not take the record: {described(error)}")
 
     async def stop(self) -> None:
         """Flush for a few seconds, unless it has failed, then close, hard if need be. Never raises, never hangs."""

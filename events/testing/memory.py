@@ -141,6 +141,7 @@ class MemoryProducer:
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
         self._ready = False
+        self.away: BrokerUnavailable | None = None
 
     async def start(self) -> None:
         """Connect. Raises `BrokerUnavailable` when the broker is down."""

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.autoreload import run_with_reloader
 
-from events.worker import consumers
+from events.worker import consumers, probed
 from lifespan import run, stop_runs
 
 
@@ -21,6 +21,8 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("--group", action="append", default=[], help="only this group; may be given several times")
         parser.add_argument("--max-messages", type=int, metavar="N", help="stop when N records have been handled")
+        parser.add_argument("--health-port", type=int, metavar="PORT", help="answer /health/ on this port")
+        parser.add_argument("--health-host", default="127.0.0.1", metavar="HOST", help="0.0.0.0 in a container")
         parser.add_argument("--reload", action="store_true", help="start anew when the code changes; for development")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,6 +33,7 @@ class Command(BaseCommand):
             resources = consumers(options["group"], max_records=options["max_messages"])
         except LookupError as error:
             raise CommandError(str(error.args[0])) from error
+        resources = probed(resources, host=options["health_host"], port=options["health_port"])
         if options["reload"]:
             try:
                 run_with_reloader(partial(run, *resources))

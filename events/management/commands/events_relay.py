@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from events import outbox
 from events.core.errors import EventsError
-from events.worker import relay_alone, relay_once
+from events.worker import probed, relay_alone, relay_once
 from lifespan import run
 
 
@@ -24,11 +24,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--once", action="store_true", help="send what waits now, and end")
+        parser.add_argument("--health-port", type=int, metavar="PORT", help="answer /health/ on this port")
+        parser.add_argument("--health-host", default="127.0.0.1", metavar="HOST", help="0.0.0.0 in a container")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Relay."""
         if not options["once"]:
-            if code := run(*relay_alone()):
+            if code := run(*probed(relay_alone(), host=options["health_host"], port=options["health_port"])):
                 sys.exit(code)
             return
         try:

@@ -56,6 +56,26 @@ def test_an_outage_outlasts_the_loss_of_its_partition(facts, caplog):
     assert len(caplog.records) == 1
 
 
+def test_while_kafka_is_away_it_waits_and_says_so_once(facts, caplog):
+    facts.reach("nobody answers")
+    facts.reach("nobody answers")
+    away = facts.part("group likes", partitions=2)
+    facts.reach("")
+    facts.reach("")
+
+    assert (away.state, away.why, away.since) == ("waiting", "nobody answers", 0)
+    assert away.facts == {"partitions": 2, "handled": 0}
+    assert (facts.part("group likes").state, facts.part("group likes").since) == ("running", 1)
+    assert len(caplog.records) == 2
+
+
+def test_while_the_database_is_away_it_waits_and_keeps_what_that_said_to_the_log(facts):
+    facts.away(ZERO, "user=shop")
+
+    assert facts.part("group likes").state == "waiting"
+    assert "user=shop" not in facts.part("group likes").why
+
+
 def test_a_loss_is_counted_and_logged(facts, caplog):
     facts.lose("silent for too long")
 

@@ -5,8 +5,10 @@ import logging
 
 import pytest
 
-from events.core.errors import BrokerUnavailable, MembershipLost
+from events.core.errors import BrokerUnavailable, ClientRefused, MembershipLost
+from events.core.health import Part
 from events.core.supervisor import Supervisor, supervise
+from tests.waiting import until
 
 
 class Clock:
@@ -54,6 +56,9 @@ class Steady:
     def __init__(self, error=None):
         self.started, self.ended, self._stop, self._error = asyncio.Event(), False, asyncio.Event(), error
         self.works = asyncio.Event()
+
+    def part(self, name):
+        return Part(name, "running", 5.0, facts={"sent": 7})
 
     async def run(self):
         self.started.set()
@@ -142,7 +147,85 @@ async def test_it_says_how_it_is_while_it_waits():
     supervisor = supervised(lambda: Failing(MembershipLost("out"), clock, 7.0), waits=wait, clock=clock)
     await supervisor.run(asyncio.Event())
 
-    assert seen == [("waiting", "MembershipLost: out", 7.0, 1)]
+    assert seen == [("waiting", "out", 7.0, 1)]
+
+
+async def test_until_the_loop_works_it_is_starting_and_then_what_the_loop_says_of_itself():
+    clock, loop, stop = Clock(), Steady(), asyncio.Event()
+    supervisor = Supervisor("quotes", lambda: loop, clock=clock)
+    running = asyncio.create_task(supervisor.run(stop))
+    await loop.started.wait()
+    before, clock.now = supervisor.part("group quotes"), 9.0
+
+    loop.works.set()
+    await until(lambda: supervisor.state == "running")
+    works = supervisor.part("group quotes")
+    stop.set()
+    await running
+
+    assert before == Part("group quotes", "starting", 0.0, facts={"restarts": 0})
+    assert works == Part("group quotes", "running", 9.0, facts={"sent": 7, "restarts": 0})
+    assert supervisor.part("group quotes").state == "stopped"
+
+
+async def test_an_outage_has_one_beginning_however_often_a_loop_is_made_anew():
+    clock, seen = Clock(), []
+
+    async def wait(stop, seconds):
+        clock.now += 10
+        seen.append(supervisor.part("x"))
+        if len(seen) == 3:
+            stop.set()
+
+    supervisor = supervised(lambda: Failing(BrokerUnavailable("nobody answers")), waits=wait, clock=clock)
+    await supervisor.run(asyncio.Event())
+
+    assert [(part.state, part.since, part.facts["restarts"]) for part in seen] == [
+        ("waiting", 0.0, number) for number in (1, 2, 3)
+    ]
+
+
+async def test_what_waiting_does_not_cure_is_told_once_and_ends_it(caplog):
+    told, waits, error = [], Waits(until=9), ClientRefused("wrong password")
+    supervisor = supervised(lambda: Failing(error), waits=waits)
+
+    await supervisor.run(asyncio.Event(), hopeless=told.append)
+
+    assert (told, waits.seconds, caplog.records) == ([error], [], [])
+    assert (supervisor.state, supervisor.why) == ("failed", "wrong password")
+
+
+async def test_what_waiting_does_not_cure_is_not_told_when_it_is_to_stop_anyway(caplog):
+    loop, stop, told = Steady(ClientRefused("wrong password")), asyncio.Event(), []
+    running = asyncio.create_task(Supervisor("quotes", lambda: loop).run(stop, hopeless=told.append))
+    await loop.started.wait()
+
+    stop.set()
+    await running
+
+    assert (told, caplog.records) == ([], [])
+
+
+async def test_where_nobody_is_to_be_told_it_waits_as_for_anything_else_and_not_in_step_with_others():
+    waits, failing = Waits(until=3), Failing(ClientRefused("wrong password"))
+
+    await Supervisor("quotes", lambda: failing, chance=lambda: 0.5, wait=waits).run(asyncio.Event())
+
+    assert waits.seconds == [0.375, 0.75, 1.5]
+
+
+async def test_what_the_error_of_somebody_else_says_is_for_the_log_only(caplog):
+    seen = []
+
+    async def wait(stop, seconds):
+        seen.append(supervisor.why)
+        stop.set()
+
+    supervisor = supervised(lambda: Failing(ValueError("user=shop")), waits=wait)
+    await supervisor.run(asyncio.Event())
+
+    assert seen == ["ValueError: the log says more"]
+    assert "user=shop" in caplog.text
 
 
 async def test_stop_lets_the_loop_finish():

@@ -15,6 +15,7 @@ class RecordingOwner:
     def __init__(self, on_give_up=None):
         self.owned, self.calls, self.lost_because = set(), [], []
         self._on_give_up = on_give_up
+        self.away = None
 
     def report(self):
         return [Claim(partition, draining=False) for partition in sorted(self.owned)]
@@ -28,6 +29,9 @@ class RecordingOwner:
         if self._on_give_up:
             await self._on_give_up()
         self.owned = set()
+
+    def reach(self, error):
+        self.away = error
 
     def lost(self, why):
         self.calls.append(("lost", why))
