@@ -99,7 +99,7 @@ class Listening:
         self.facts.become("running")
         self.works.set()
         self._broadcast.tried.set()
-        while not self._stopping.is_set():
+        while True:
             for record in await self._listener.fetch(FETCH_AT_MOST):
                 heard[Partition(record.topic, record.partition)] = record.offset + 1
                 await self._hear(record)
