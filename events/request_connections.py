@@ -1,0 +1,32 @@
+"""What database connections need of threads that requests share: the hooks for `lifespan.threads.RequestThreads`.
+
+    RequestThreads(app, in_use=in_transaction, on_return=leave_clean, on_thread_exit=connections.close_all)
+
+Django closes old connections when a request begins and when it ends, in the thread of that request; that goes on. What
+it cannot do there is to end a transaction that nobody ends any more: its threads die, and the connection with them.
+"""
+
+import logging
+
+from django.db import connections
+
+logger = logging.getLogger("events.database")
+
+
+def in_transaction() -> bool:
+    """Whether a transaction is open in this thread, for example that of `aatomic`."""
+    return any(connection.in_atomic_block for connection in connections.all(initialized_only=True))
+
+
+def leave_clean() -> None:
+    """Roll back what is open in this thread, and close the connections that are broken or too old.
+
+    A connection with `CONN_MAX_AGE` stays open for the next request.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block:
+            logger.warning("A request has left a transaction open on the database %r: rolled back.", connection.alias)
+            connection.close()
+            del connections[connection.alias]  # with all that the wrapper knows of its blocks; the next use makes one
+        else:
+            connection.close_if_unusable_or_obsolete()
