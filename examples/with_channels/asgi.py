@@ -11,17 +11,16 @@ import os
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.core.asgi import get_asgi_application
 
-from config.static_files import with_static_files
 from lifespan import Lifespan
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "examples.with_channels.settings")
-django = with_static_files(get_asgi_application())
 
-from events.worker import broadcasting, consuming, relaying, sending  # noqa: E402 - models need Django set up
-from examples.with_channels.routes import routes  # noqa: E402
-from examples.with_channels.sockets import closing_sockets  # noqa: E402
+# After the line above: this sets Django up, which the others need.
+from config.asgi import django
+from events.worker import broadcasting, consuming, relaying, sending
+from examples.with_channels.routes import routes
+from examples.with_channels.sockets import closing_sockets
 
 sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(routes)))
 application = Lifespan(
