@@ -95,6 +95,16 @@ async def broadcasting(run: Run) -> AsyncIterator[None]:
         yield
 
 
+@asynccontextmanager
+async def kafka_of(run: Run) -> AsyncIterator[Brokers]:
+    """The Kafka of this process, for a client of your own: its `address`, which the embedded broker may change.
+
+    `when_replaced`: a list of functions to call on the event loop when it has changed. Raises what `relaying` raises.
+    """
+    async with brokers_of(run, web_role()) as brokers:
+        yield brokers
+
+
 def relay_alone() -> Sequence[Resource]:
     """The resources of a process that only relays."""
     return [partial(_relaying, role=Role(relays=True))]

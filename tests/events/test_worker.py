@@ -21,7 +21,7 @@ from events.database import database_threads
 from events.embedded.client import status, stop
 from events.models import HandledEvent, OutboxRecord
 from events.sending import asend
-from events.worker import Quota, consumers, consuming, relay_alone, relay_once, relaying, sending
+from events.worker import Quota, consumers, consuming, kafka_of, relay_alone, relay_once, relaying, sending
 from lifespan import NotStarted, Run
 from tests.effects import Happened, aeffects, effects, elsewhere, write
 from tests.events.test_round_trip import publish_all
@@ -211,6 +211,14 @@ async def test_arguments_that_cannot_work_are_refused_at_the_start_without_their
         await Run(sending).start()
 
     assert "hunter2" not in str(caught.value)
+
+
+@sqlite_alone
+async def test_a_client_of_ones_own_learns_where_kafka_is(events):
+    events(BOOTSTRAP_SERVERS=NOBODY)
+
+    async with kafka_of(Run()) as kafka:
+        assert kafka.address == NOBODY
 
 
 def test_an_unknown_group_is_refused_with_the_known_ones(declared):
