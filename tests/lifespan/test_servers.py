@@ -1,10 +1,12 @@
-"""The middleware in real server processes: a stop with a stream open, a failed run, a failed start."""
+"""The middleware in real server processes, at least once each: start, stop with a stream open, failures, hurry."""
 
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -21,28 +23,58 @@ from contextlib import asynccontextmanager
 import lifespan
 
 async def stream(scope, receive, send):
-    run = lifespan.current()
+    assert scope["type"] == "http"
+    try:
+        run = lifespan.current()
+    except lifespan.NotStarted as error:
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        return await send({"type": "http.response.body", "body": str(error).encode()})
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
     await send({"type": "http.response.body", "body": b"data: hello\\n\\n", "more_body": True})
     if scope["path"] == "/fail":
         run.fail(RuntimeError("lost the broker"))
-    await run.draining.wait()
+    await (run.draining.wait() if scope["path"] != "/for-ever" else asyncio.Event().wait())
     await send({"type": "http.response.body", "body": b"data: bye\\n\\n"})
 
 @asynccontextmanager
 async def producing(run):
     if "BROKEN" in os.environ:
         raise OSError("no broker")
+    print("opening", flush=True)
+    await asyncio.sleep(float(os.environ.get("SLOW", "0")))
     print(f"process {os.getpid()}", flush=True)
-    yield
-    print("flushed", flush=True)
+    try:
+        yield
+    finally:
+        print("closing", flush=True)
+        await asyncio.sleep(float(os.environ.get("SLOW_CLOSE", "0")))
+        print("flushed", flush=True)
 
 application = lifespan.Lifespan(stream, producing)
 """
+SETTINGS = """
+SECRET_KEY, DEBUG, ROOT_URLCONF, ASGI_APPLICATION = "x", True, "settings", "application.application"
+INSTALLED_APPS, ALLOWED_HOSTS, USE_TZ = ["daphne"], ["*"], True
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+urlpatterns = []
+"""
+RUNSERVER = ["django", "runserver", "{port}", "--settings", "settings"]
 SERVERS = {
-    "uvicorn": ["uvicorn", "application:application", "--port", "0"],
-    "hypercorn": ["hypercorn", "application:application", "--bind", "127.0.0.1:0", "-w", "1"],
+    "uvicorn": ["uvicorn", "application:application", "--port", "{port}"],
+    "uvicorn, off": ["uvicorn", "application:application", "--port", "{port}", "--lifespan", "off"],
+    "hypercorn -w 0": ["hypercorn", "application:application", "--bind", "127.0.0.1:{port}", "-w", "0"],
+    "hypercorn -w 1": ["hypercorn", "application:application", "--bind", "127.0.0.1:{port}", "-w", "1"],
+    "hypercorn -w 2": ["hypercorn", "application:application", "--bind", "127.0.0.1:{port}", "-w", "2"],
+    "daphne": ["daphne", "application:application", "-p", "{port}"],
+    "runserver": RUNSERVER,
+    "runserver, no reload": [*RUNSERVER, "--noreload"],
 }
+
+
+def _free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 class Served:
@@ -50,22 +82,37 @@ class Served:
 
     def __init__(self, folder, server, **environment):
         (folder / "application.py").write_text(APPLICATION)
-        self.log = folder / "log"
+        (folder / "settings.py").write_text(SETTINGS)
+        self.log, self.port = folder / "log", _free_port()
         here = Path(lifespan.__file__).parent.parent
         environment = {**os.environ, "PYTHONPATH": f"{folder}:{here}", **environment}
+        command = [word.format(port=self.port) for word in SERVERS[server]]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *SERVERS[server]], stdout=log, stderr=log, env=environment, cwd=folder
+                [sys.executable, "-m", *command], stdout=log, stderr=log, env=environment, cwd=folder
             )
 
+    def said(self):
+        return self.log.read_text()
+
     def printed(self, pattern):
-        return until_sync(lambda: re.search(pattern, self.log.read_text()), 30)[1]
+        return until_sync(lambda: re.search(pattern, self.said()), 60)
 
     def open(self, path="/"):
-        port = self.printed(r"[Rr]unning on http://127\.0\.0\.1:(\d+)")
-        response = urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20)
-        assert response.readline() == b"data: hello\n"
-        return response
+        """Ask for a stream, as soon as somebody listens."""
+        return until_sync(lambda: self._answer(path), 60)
+
+    def _answer(self, path):
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60)
+        except urllib.error.HTTPError as refused:
+            return refused
+        except urllib.error.URLError:
+            return None
+
+    def stop(self, signum):
+        self.process.send_signal(signum)
+        return self.process.wait(60)
 
 
 @pytest.fixture
@@ -84,51 +131,154 @@ def serve(tmp_path):
         served.process.wait()
 
 
+HELLO, BYE = b"data: hello\n\n", b"data: bye\n\n"
+
+
 def test_uvicorn_stops_cleanly_with_a_stream_open(serve):
     served = serve("uvicorn")
     response = served.open()
+    assert response.readline() == b"data: hello\n"
 
     served.process.send_signal(signal.SIGTERM)
 
-    assert response.read() == b"\ndata: bye\n\n"
-    assert served.process.wait(20) == -signal.SIGTERM  # uvicorn's own way to end
-    assert "flushed" in served.log.read_text()
+    assert response.read() == b"\n" + BYE
+    assert served.process.wait(60) == -signal.SIGTERM  # uvicorn's own way to end
+    assert "flushed" in served.said()
 
 
-def test_uvicorn_drains_a_failed_run_and_leaves_with_1(serve):
-    served = serve("uvicorn")
+@pytest.mark.parametrize(("server", "code"), [("uvicorn", 1), ("hypercorn -w 0", 1), ("hypercorn -w 1", 0)])
+def test_a_failed_run_is_drained_and_the_exit_code_says_so(serve, server, code):
+    served = serve(server)
     response = served.open("/fail")
 
-    assert response.read() == b"\ndata: bye\n\n"
-    assert served.process.wait(20) == 1
-    assert "flushed" in served.log.read_text()
+    assert response.read() == HELLO + BYE
+    assert served.process.wait(60) == code  # hypercorn's parent does not look at its workers'
+    assert "flushed" in served.said()
 
 
-def test_uvicorn_does_not_serve_after_a_failed_start(serve):
-    served = serve("uvicorn", BROKEN="yes")
+@pytest.mark.parametrize(("server", "code"), [("uvicorn", 3), ("hypercorn -w 0", 1), ("daphne", 3)])
+def test_nobody_serves_after_a_failed_start(serve, server, code):
+    served = serve(server, BROKEN="yes")
 
-    assert served.process.wait(20) == 3
-    assert "not started: producing: OSError: no broker" in served.log.read_text()
+    assert served.process.wait(60) == code
+    assert "not started: producing: OSError: no broker" in served.said()
 
 
 def test_hypercorns_worker_survives_the_sigterm_of_its_whole_group(serve):
-    served = serve("hypercorn")
+    served = serve("hypercorn -w 1")
     response = served.open()
-    worker = int(served.printed(r"process (\d+)"))
+    worker = int(served.printed(r"process (\d+)")[1])
     assert worker != served.process.pid
 
     os.kill(worker, signal.SIGTERM)
     served.process.send_signal(signal.SIGTERM)
 
-    assert response.read() == b"\ndata: bye\n\n"
-    assert served.process.wait(20) == 0
-    assert "flushed" in served.log.read_text()
+    assert response.read() == HELLO + BYE
+    assert served.process.wait(60) == 0
+    assert "flushed" in served.said()
 
 
-def test_hypercorns_worker_asks_its_parent_when_a_run_fails(serve):
-    served = serve("hypercorn")
+def test_hypercorns_two_workers_both_close(serve):
+    served = serve("hypercorn -w 2")
+    response = served.open()
+    until_sync(lambda: served.said().count("process") == 2, 60)
+
+    assert served.stop(signal.SIGTERM) == 0
+
+    assert response.read() == HELLO + BYE
+    assert served.said().count("flushed") == 2
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("server", ["daphne", "runserver, no reload"])
+def test_daphne_starts_and_stops_without_any_request(serve, server, signum):
+    served = serve(server)
+    served.printed(r"process \d+")
+
+    assert served.stop(signum) == 0
+
+    assert served.said().count("flushed") == 1
+
+
+def test_daphne_lets_the_first_request_wait_for_the_start(serve):
+    served = serve("daphne", SLOW="1")
+    served.printed("opening")
+    assert "process" not in served.said()
+
+    response = served.open()
+
+    assert (response.status, response.readline()) == (200, b"data: hello\n")
+
+
+def test_daphne_leaves_with_1_after_a_failed_run(serve):
+    served = serve("daphne")
     response = served.open("/fail")
 
-    assert response.read() == b"\ndata: bye\n\n"
-    served.process.wait(20)
-    assert "flushed" in served.log.read_text()
+    assert response.readline() == b"data: hello\n"
+    assert served.process.wait(60) == 1
+    assert "flushed" in served.said()
+
+
+def test_daphne_cancels_a_start_that_is_asked_to_stop(serve):
+    served = serve("daphne", SLOW="1000")
+    served.printed("opening")
+
+    assert served.stop(signal.SIGTERM) == 0
+
+    assert "process" not in served.said()
+
+
+def test_runserver_closes_when_its_main_thread_ends(serve):
+    served = serve("runserver")
+    worker = int(served.printed(r"process (\d+)")[1])
+    assert worker != served.process.pid
+
+    os.kill(worker, signal.SIGTERM)
+
+    assert served.process.wait(60) == 0
+    assert "flushed" in served.said()
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn -w 0", "daphne"])
+def test_a_second_ctrl_c_cuts_the_closing_short(serve, server):
+    served = serve(server, SLOW_CLOSE="1000")
+    served.printed(r"process \d+")
+    served.open("/none").close()
+    served.process.send_signal(signal.SIGINT)
+    served.printed("closing")
+
+    until_sync(lambda: "asked to stop again" in served.said() or served.process.send_signal(signal.SIGINT), 60)
+
+    assert served.process.wait(60) == 1
+    assert "producing: TimeoutError: not closed within 1 s" in served.said()
+
+
+def test_a_second_ctrl_c_ends_hypercorn_which_would_wait_for_an_open_stream(serve):
+    served = serve("hypercorn -w 0")
+    response = served.open("/for-ever")
+    served.process.send_signal(signal.SIGINT)
+
+    until_sync(lambda: "asked to stop again" in served.said() or served.process.send_signal(signal.SIGINT), 60)
+
+    assert served.process.wait(60) == 1
+    assert "flushed" in served.said()
+    response.close()
+
+
+def test_a_second_ctrl_c_lets_uvicorn_cut_an_open_stream_and_ours_is_closed(serve):
+    served = serve("uvicorn")
+    response = served.open("/for-ever")
+    served.process.send_signal(signal.SIGINT)
+    served.printed("to force quit")
+
+    served.stop(signal.SIGINT)
+
+    assert "flushed" in served.said()
+    response.close()
+
+
+def test_with_the_lifespan_off_it_says_that_nothing_is_started(serve):
+    response = serve("uvicorn, off").open()
+
+    assert response.status == 503
+    assert b"not started: no run on this event loop; serve lifespan.Lifespan" in response.read()
