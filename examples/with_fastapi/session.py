@@ -27,7 +27,7 @@ FORGED = "The CSRF token is missing or wrong: send that of GET /session/ as X-CS
 cookie = APIKeyCookie(name=settings.SESSION_COOKIE_NAME, scheme_name="Django's session", auto_error=False)
 
 
-async def signed_in(request: Request, key: Annotated[str | None, Depends(cookie)], _: Tidied) -> User:
+async def signed_in(request: Request, key: Annotated[str | None, Depends(cookie)], *, _: Tidied) -> User:
     """The user who calls. 400 for a host that is not ours, 401 where nobody is signed in, 403 for a forged request."""
     asked = _as_django_sees(request, key)
     _refuse_foreign_host(asked)
