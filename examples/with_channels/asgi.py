@@ -1,9 +1,11 @@
 """The ASGI application with sockets: Channels inside `Lifespan`, Django and its static files inside Channels.
 
-Lifespan              holds the relay and the consumers open, and closes the sockets at a stop
-  ProtocolTypeRouter
-    http              Django with its static files, as in `config.asgi`
-    websocket         origin, then session and user, then the address
+    Lifespan              holds the relay and the consumers open, and closes the sockets at a stop
+      ProtocolTypeRouter
+        http              Django with its static files, as in `config.asgi`
+        websocket         origin, then session and user, then the address
+
+Run `uvicorn examples.with_channels.asgi:application` and open `/sockets/`.
 """
 
 import os
