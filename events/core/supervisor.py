@@ -95,9 +95,10 @@ class Supervisor:
             self._become("failed" if self.state == "failed" else "stopped", self.why)
 
     def part(self, name: str) -> Part:
-        """How it is, under this name: of a loop that works, what that says of itself."""
-        loop = self.loop
-        own = loop.part(name) if loop and self.state == "running" else Part(name, self.state, self.since, self.why)
+        """How it is, under this name: of a loop that works, or waits by itself, what that says of itself."""
+        own = self.loop.part(name) if self.loop and self.state in ("starting", "running") else None
+        if own is None or (self.state == "starting" and own.state != "waiting"):
+            own = Part(name, self.state, self.since, self.why)
         facts: dict[str, Fact] = {**own.facts, "restarts": self.restarts}
         return Part(name, own.state, max(own.since, self.since), own.why, facts)
 

@@ -13,8 +13,11 @@ from typing import Any
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError
 
-from events.core.errors import BrokerUnavailable
-from events.kafka.failures import is_for_good, unavailable
+from events.core.errors import BrokerUnavailable, ClientRefused
+from events.kafka.failures import described, is_for_good
+
+AGAIN_S = 1.0
+"""Seconds until brokers that were away are asked again."""
 
 LOG_IN_S = 10.0
 """The most seconds for one such connection."""
@@ -55,17 +58,19 @@ async def _bootstrap(client: Any, bootstrap: Callable[[], Any]) -> None:
 
 async def _update(client: Any, update: Callable[..., Any], *arguments: Any, told: Told) -> Any:
     answered = await update(*arguments)
-    told(None if answered else await _away(client))
+    if answered:
+        told(None)
+    else:
+        told(await _away(client))
+        asyncio.get_running_loop().call_later(AGAIN_S, client.force_metadata_update)  # an idle client would not ask
     return answered
 
 
 async def _away(client: Any) -> BrokerUnavailable:
     refusal, where = await _refusal(client), ",".join(f"{host}:{port}" for host, port, _ in client.hosts)
-    try:
-        with unavailable(f"No broker answers at {where}"):
-            raise refusal or TimeoutError
-    except BrokerUnavailable as error:
-        return error.with_traceback(None)
+    if refusal:
+        return ClientRefused(f"The brokers at {where} refuse this client: {described(refusal)}")
+    return BrokerUnavailable(f"No broker answers at {where}.")
 
 
 async def _refusal(client: Any) -> BaseException | None:

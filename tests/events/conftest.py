@@ -4,6 +4,7 @@ import pytest
 
 from events.database import database_threads
 from events.relay import Relay
+from tests.brokers import mock_cluster  # noqa: F401  (a fixture)
 from tests.effects import Shop
 from tests.events.relaying import QUICK
 from tests.producers import FakeKafka

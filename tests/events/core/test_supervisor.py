@@ -55,10 +55,10 @@ class Steady:
 
     def __init__(self, error=None):
         self.started, self.ended, self._stop, self._error = asyncio.Event(), False, asyncio.Event(), error
-        self.works = asyncio.Event()
+        self.works, self.says = asyncio.Event(), "running"
 
     def part(self, name):
-        return Part(name, "running", 5.0, facts={"sent": 7})
+        return Part(name, self.says, 5.0, facts={"sent": 7})
 
     async def run(self):
         self.started.set()
@@ -155,7 +155,8 @@ async def test_until_the_loop_works_it_is_starting_and_then_what_the_loop_says_o
     supervisor = Supervisor("quotes", lambda: loop, clock=clock)
     running = asyncio.create_task(supervisor.run(stop))
     await loop.started.wait()
-    before, clock.now = supervisor.part("group quotes"), 9.0
+    before, loop.says = supervisor.part("group quotes"), "waiting"
+    waits, loop.says, clock.now = supervisor.part("group quotes"), "running", 9.0
 
     loop.works.set()
     await until(lambda: supervisor.state == "running")
@@ -164,6 +165,7 @@ async def test_until_the_loop_works_it_is_starting_and_then_what_the_loop_says_o
     await running
 
     assert before == Part("group quotes", "starting", 0.0, facts={"restarts": 0})
+    assert waits.state == "waiting"
     assert works == Part("group quotes", "running", 9.0, facts={"sent": 7, "restarts": 0})
     assert supervisor.part("group quotes").state == "stopped"
 

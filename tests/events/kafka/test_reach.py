@@ -1,0 +1,103 @@
+"""Brokers that are away are told from brokers that refuse us, at the start and later."""
+
+import logging
+
+import pytest
+from aiokafka.errors import InconsistentGroupProtocolError
+
+from events.core.errors import BrokerUnavailable, ClientRefused
+from events.kafka.connection import Connection, WrongArguments
+from events.kafka.consumer import KafkaConsumer
+from events.kafka.failures import membership_lost, unavailable
+from events.kafka.producer import KafkaProducer
+from tests.events.kafka.owner import RecordingOwner, connect
+from tests.events.kafka.refusing import LOG_IN_FAILED, NOT_A_LOG_IN_LISTENER, refusing_broker
+from tests.waiting import until
+
+SECRET = "hunter2-is-the-password"
+SASL = {
+    "security_protocol": "SASL_PLAINTEXT",
+    "sasl_mechanism": "PLAIN",
+    "sasl_plain_username": "the-user-of-the-shop",
+    "sasl_plain_password": SECRET,
+}
+
+
+def producer_at(address, **changes):
+    return KafkaProducer(Connection(address, producer=SASL | changes), deadline_s=20, client_id="x")
+
+
+def consumer_at(address):
+    return KafkaConsumer(Connection(address, consumer=SASL), "g", ["quotes"], client_id="x")
+
+
+async def refused_start(client, *arguments):
+    with pytest.raises(ClientRefused) as caught:
+        await client.start(*arguments)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(LOG_IN_FAILED, "check sasl_mechanism, user and password"), (NOT_A_LOG_IN_LISTENER, "takes no log-in")],
+)
+async def test_a_refused_log_in_is_no_outage_and_says_what_to_check(code, advice, caplog):
+    caplog.set_level(logging.INFO)
+    async with refusing_broker(code) as address:
+        produced = await refused_start(producer_at(address))
+        consumed = await refused_start(consumer_at(address), RecordingOwner())
+
+    assert [advice in said and address in said for said in (produced, consumed)] == [True, True]
+    assert SECRET not in produced + consumed + caplog.text
+    assert SASL["sasl_plain_username"] not in produced + consumed
+
+
+async def test_a_mechanism_that_the_brokers_do_not_offer_is_no_outage():
+    async with refusing_broker() as address:
+        said = await refused_start(producer_at(address, sasl_mechanism="SCRAM-SHA-512"))
+
+    assert "one that the brokers offer" in said
+
+
+async def test_nobody_there_is_an_outage_also_with_a_log_in():
+    with pytest.raises(BrokerUnavailable) as caught:
+        await producer_at("127.0.0.1:9").start()
+
+    assert not isinstance(caught.value, ClientRefused)
+
+
+async def test_a_running_consumer_tells_that_kafka_is_away_and_that_it_is_back(mock_cluster):
+    mock_cluster.create_topic("quotes", 1)
+    consumer, owner = KafkaConsumer(connect(mock_cluster), "g", ["quotes"], client_id="x"), RecordingOwner()
+    await consumer.start(owner)
+    try:
+        mock_cluster.down()
+        await until(lambda: owner.away, 30)
+        said = str(owner.away)
+        mock_cluster.up()
+        await until(lambda: owner.away is None, 60)
+    finally:
+        await consumer.stop()
+
+    assert said == f"No broker answers at {mock_cluster.address}."
+
+
+async def test_a_producer_that_runs_knows_that_kafka_is_away(mock_cluster):
+    producer = KafkaProducer(connect(mock_cluster), deadline_s=10, client_id="x")
+    await producer.start()
+    try:
+        mock_cluster.down()
+        await until(lambda: producer.away, 60)
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.parametrize("guard", [unavailable, membership_lost])
+def test_a_group_with_another_protocol_is_not_cured_by_waiting(guard):
+    with pytest.raises(ClientRefused, match="use another assignor"), guard("Joining group g"):
+        raise InconsistentGroupProtocolError
+
+
+def test_what_aiokafka_does_not_build_is_a_wrong_setting():
+    with pytest.raises(WrongArguments, match=r'refuses EVENTS\["PRODUCER"\]'):
+        Connection("x:1", {"compression_type": "no-such-codec"}).new_producer("x")
