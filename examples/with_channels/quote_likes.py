@@ -8,14 +8,18 @@ Rules
 * It joins the group before it counts: what happens meanwhile comes as an event.
 """
 
+import logging
 from typing import Any
 
 import msgspec
 from channels.db import database_sync_to_async
+from django.db import Error
 from django.db.models import Count, Q
 
 from examples.quotes.models import Quote
-from examples.with_channels.sockets import UNKNOWN, WHO, Socket
+from examples.with_channels.sockets import LATER, UNKNOWN, WHO, Socket
+
+logger = logging.getLogger(__name__)
 
 MOST_HEARD = 500
 """Names that a socket keeps. A like that is never counted, such as a dead letter, is forgotten at last."""
@@ -29,7 +33,8 @@ def group_of(quote_id: int) -> str:
 class QuoteLikes(Socket):
     """`ws/quotes/<id>/`: `{"id", "likes"}` at first, and for each like `{"id", "likes", "username"}`.
 
-    Closed with 4401 where nobody is signed in, and with 4404 where there is no such quote (any more).
+    Closed with 4401 where nobody is signed in, with 4404 where there is no such quote (any more), and with 1013 where
+    the database does not answer.
     """
 
     async def connect(self) -> None:
@@ -51,7 +56,12 @@ class QuoteLikes(Socket):
 
     async def tell(self, **more: str) -> None:
         """Tell the browser how many like the quote."""
-        likes = await database_sync_to_async(likes_of)(self.quote_id, self.heard)
+        try:
+            likes = await database_sync_to_async(likes_of)(self.quote_id, self.heard)
+        except Error:  # DatabaseError, and the InterfaceError of a connection that was cut
+            logger.warning("A socket is closed: the database does not answer.", exc_info=True)
+            await self.close(LATER)
+            return
         if likes is None:
             await self.close(UNKNOWN)
         else:

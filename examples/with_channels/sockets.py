@@ -17,8 +17,8 @@ from lifespan import Run
 EVERYBODY = "everybody"
 """The group of the layer that holds every open socket of this process."""
 
-RESTARTS, WHO, UNKNOWN = 1012, 4401, 4404
-"""Codes of closing: come again; sign in first; there is no such thing. 4000 and above are an application's own."""
+RESTARTS, LATER, WHO, UNKNOWN = 1012, 1013, 4401, 4404
+"""Codes of closing: come again; come later; sign in first; no such thing. Those from 4000 are an application's own."""
 
 REPEATED = 0.2
 """Seconds between two calls to close: a socket may open while the process drains."""

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import DatabaseError, InterfaceError
 
 from examples.quotes.models import Quote, QuoteLike
 from examples.with_channels import quote_likes
@@ -117,6 +118,20 @@ async def test_another_origin_is_refused_before_the_socket_is_open(quote, sessio
     for path in ("/ws/echo/", f"/ws/quotes/{quote.pk}/"):
         async with browser(path, session=session, origin=origin) as socket:
             assert (await socket.open())[0] is False
+
+
+@pytest.mark.parametrize("kind", [DatabaseError, InterfaceError])
+async def test_a_database_that_is_away_closes_the_socket_for_a_while(quote, session, monkeypatch, caplog, kind):
+    def away(quote_id, heard):
+        raise kind("gone")
+
+    async with browser(f"/ws/quotes/{quote.pk}/", session=session) as socket:
+        monkeypatch.setattr(quote_likes, "likes_of", away)
+
+        await socket.open()
+
+        assert await socket.code() == 1013
+    assert "does not answer" in caplog.text
 
 
 async def test_what_a_browser_sends_is_ignored(quote, session):
