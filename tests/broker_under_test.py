@@ -19,6 +19,7 @@ from events.core.broker import (
     Record,
     SendResult,
 )
+from events.core.errors import BrokerUnavailable
 from events.kafka import topics
 from events.kafka.connection import Connection
 from events.kafka.consumer import KafkaConsumer
@@ -140,6 +141,10 @@ class _RenamedListener:
     def __init__(self, listener: Listener, suffix: str) -> None:
         self._listener, self._suffix = listener, suffix
         self.stop = listener.stop
+
+    @property
+    def away(self) -> BrokerUnavailable | None:
+        return self._listener.away
 
     async def start(self, heard: Mapping[Partition, int]) -> Mapping[Partition, int]:
         begins = await self._listener.start({_long(one, self._suffix): offset for one, offset in heard.items()})

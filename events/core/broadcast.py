@@ -65,7 +65,7 @@ class Listening:
         self._stopping.set()
 
     def part(self, name: str) -> Part:
-        """How it is, while it hears."""
+        """How it is, while it hears: it waits while Kafka is away."""
         return self.facts.part(name)
 
     async def run(self) -> None:
@@ -100,7 +100,9 @@ class Listening:
         self.works.set()
         self._broadcast.tried.set()
         while True:
-            for record in await self._listener.fetch(FETCH_AT_MOST):
+            records = await self._listener.fetch(FETCH_AT_MOST)
+            self.facts.reach(str(self._listener.away or ""))
+            for record in records:
                 heard[Partition(record.topic, record.partition)] = record.offset + 1
                 await self._hear(record)
                 if self._stopping.is_set():

@@ -160,6 +160,10 @@ class Listener(Protocol):
     """Hears all partitions of its topics, in no group. Objects are used once: after an error or a stop, build a new
     one."""
 
+    @property
+    def away(self) -> BrokerUnavailable | None:
+        """What is wrong when the brokers have stopped to answer since it was started, as far as it has noticed."""
+
     async def start(self, heard: Mapping[Partition, int]) -> Mapping[Partition, int]:
         """Connect, and return where each partition begins. Raises `BrokerUnavailable`. May be cancelled: then `stop`.
 

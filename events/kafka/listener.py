@@ -34,7 +34,7 @@ class KafkaListener:
         self._reading: Reading | None = None
         self._tail: Tail | None = None
         self._stopped = False
-        self._away: BrokerUnavailable | None = None
+        self.away: BrokerUnavailable | None = None
         self._places: dict[Any, int] = {}
         """The partitions read, and where they were when they were assigned."""
 
@@ -55,8 +55,6 @@ class KafkaListener:
         """Wait a moment for records. Raises `BrokerUnavailable` when this listener is of no more use."""
         if self._stopped or self._reading is None or self._tail is None:
             raise BrokerUnavailable("This listener was stopped, or never started.")
-        if self._away:
-            raise self._away
         with unavailable(f"{self._name}: listening"):
             await self._take_new(self._reading)
             await self._tail.go_on()
@@ -74,7 +72,7 @@ class KafkaListener:
         await bounded(close(self._client._client), CLOSE_S)
 
     def _hear(self, error: BrokerUnavailable | None) -> None:
-        self._away = error
+        self.away = error
 
     async def _begin(self, client: Any, heard: Mapping[Partition, int]) -> None:
         prepare(client._client, told=self._hear)

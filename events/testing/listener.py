@@ -20,6 +20,11 @@ class MemoryListener:
         self._broker, self._topics = broker, sorted(topics)
         self._failure: BrokerError | None = BrokerUnavailable("This listener is not started.")
 
+    @property
+    def away(self) -> BrokerUnavailable | None:
+        """What is wrong while the broker is down."""
+        return None if self._broker.available else BrokerUnavailable("The in-memory broker is down.")
+
     async def start(self, heard: Mapping[Partition, int]) -> Mapping[Partition, int]:
         """Begin at the ends, or go on. Raises `BrokerUnavailable` when the broker is down or a topic is missing."""
         await asyncio.sleep(0)

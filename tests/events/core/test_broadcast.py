@@ -222,6 +222,17 @@ async def test_a_cancelled_loop_closes_its_listener(broker):
         await ear.listeners[-1].fetch(1)
 
 
+async def test_it_says_that_it_waits_while_the_brokers_are_away(broker):
+    async with Ear(broker).open() as loop:
+        before = loop.part("broadcast push").state
+        broker.down()
+        await until(lambda: loop.part("broadcast push").state == "waiting")
+        broker.up()
+        await until(lambda: loop.part("broadcast push").state == "running")
+
+    assert before == "running"
+
+
 async def test_positions_stand_behind_what_was_heard(broker):
     ear = Ear(broker)
     async with ear.open():

@@ -45,9 +45,9 @@ async def test_after_an_outage_it_goes_on_where_it_was(mock_cluster, listeners):
     await hear(listener, heard, lambda: heard)
 
     mock_cluster.down()
-    for _ in range(3):
-        assert await listener.fetch(100) == []
+    await hear(listener, heard, lambda: listener.away)
     mock_cluster.up()
+    await hear(listener, heard, lambda: not listener.away)
     await put(mock_cluster, 0, 2)
     await hear(listener, heard, lambda: len(heard) >= 3)
 
