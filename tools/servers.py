@@ -10,9 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.acceptance.servers.cells import PAIRS  # noqa: E402  (the path above makes them importable)
+from tests.acceptance.servers.cell import KILLED  # noqa: E402
 from tests.acceptance.servers.expected import expected  # noqa: E402
-from tests.acceptance.servers.scenarios import KILLED, SCENARIOS  # noqa: E402
+from tests.acceptance.servers.pairs import PAIRS  # noqa: E402  (the path above makes them importable)
+from tests.acceptance.servers.scenarios import SCENARIOS  # noqa: E402
 from tests.acceptance.servers.setups import SETUPS  # noqa: E402
 
 PAGE = ROOT / "docs" / "servers.md"
@@ -21,7 +22,7 @@ RESULTS = ROOT / ".run" / "servers.json"
 
 def page(text, results):
     """The page with fresh tables between its markers."""
-    return between(between(text, "set-ups", setups()), "matrix", matrix(results))
+    return between(between(text, "set-ups", table=setups()), "matrix", table=matrix(results))
 
 
 def setups():
@@ -60,7 +61,7 @@ def link(issue):
     return f"[{issue}](https://github.com/{repository}/issues/{number})"
 
 
-def between(text, name, table):
+def between(text, name, *, table):
     """The text with this table between the two markers of that name."""
     start, end = f"<!-- {name}: made by tools/servers.py -->", f"<!-- end of {name} -->"
     before, rest = text.split(start)

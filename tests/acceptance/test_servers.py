@@ -11,13 +11,14 @@ from dataclasses import asdict
 
 import pytest
 
-from tests.acceptance.servers.cells import PAIRS, Ground, migrated
+from tests.acceptance.servers.cell import END_S, KILLED
 from tests.acceptance.servers.expected import expected
+from tests.acceptance.servers.pairs import PAIRS, Ground, migrated
 from tests.acceptance.servers.process import ROOT
-from tests.acceptance.servers.scenarios import END_S, FOREVER_S, KILLED
 
 LONG = os.environ.get("ACCEPTANCE") == "long"
 SIDE_BY_SIDE = 2
+FOREVER_S = 8  # for what is expected never to end
 RESULTS = ROOT / ".run" / "servers.json"
 
 

@@ -6,7 +6,7 @@ A cell that does better than its server lets it is a failure too: then the serve
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 
-from tests.acceptance.servers.scenarios import KILLED
+from tests.acceptance.servers.cell import KILLED
 
 CLEAN = (0,)
 FAILED = (1, 3)
@@ -50,87 +50,144 @@ PROMISED = {
     "group-sigterm-in-flight": Expected(("200",)),
     "stream": Expected(("ended",)),
     "endless-stream": Expected(("cut",)),
-    "second-ctrl-c": Expected(("cut",)),
+    "second-ctrl-c": Expected(("cut",), (1,)),
     "broker-away": Expected(("200, send 503",), behind=None),
     "worker-killed-broker-away": Expected(("replaced, 200",), behind=None),
 }
 
 NO_LIFESPAN = ("django/daphne#570", "django/channels#1216")
 LATE_CUT = ("pgjones/hypercorn#308", "pgjones/hypercorn#374")
+TERM = "start slow-start sigterm-in-flight group-sigterm-in-flight stream endless-stream broker-away"
+IN_FLIGHT = "dies-later sigterm-in-flight ctrl-c-in-flight group-sigterm-in-flight stream"
 
-# Set-ups, scenarios, what is other than promised, why, and the server's issues. Later lines win.
-MADE_OTHERWISE = [
-    (
+
+@dataclass(frozen=True)
+class Otherwise:
+    """Where a set-up makes a scenario end otherwise: in what, why, and the issues of the server."""
+
+    setups: str
+    scenarios: str
+    what: dict
+    because: str
+    issues: tuple = ()
+
+    def holds(self, pair):
+        """Whether it is about this cell."""
+        named = any(fnmatch(pair.setup.name, one) for one in self.setups.split())
+        return named and pair.scenario.name in self.scenarios.split()
+
+
+OTHERWISE = [
+    Otherwise(
         "uvicorn",
-        "start slow-start sigterm-in-flight group-sigterm-in-flight stream endless-stream broker-away",
+        TERM,
         {"exits": (-15,)},
-        "uvicorn sends itself the signal again at its end: 143 in a shell",
+        "it sends itself the signal again at its end: 143 in a shell",
         ("Kludex/uvicorn#1600",),
     ),
-    (
+    Otherwise(
         "uvicorn-w2",
         "failed-start",
         {"exits": (0,)},
         "the parent of several workers exits with 0",
         ("Kludex/uvicorn#1115", "BerriAI/litellm#37948"),
     ),
-    ("uvicorn-reload runserver", "failed-start", {"exits": (0,)}, "it waits for the code to change", ()),
-    (
+    Otherwise("uvicorn-reload runserver", "failed-start", {"exits": (0,)}, "it waits until the code changes"),
+    Otherwise(
+        "uvicorn-reload",
+        "dies-later",
+        {"client": ("200, then it waits",), "exits": (0,)},
+        "it waits until the code changes",
+    ),
+    Otherwise(
         "uvicorn-w2 gunicorn-*",
         "dies-later",
         {"client": ("200, replaced",), "exits": (0,)},
-        "the worker drains, and the parent replaces it",
-        (),
+        "the worker drains, and its parent replaces it",
     ),
-    (
+    Otherwise(
+        "uvicorn-w2 uvicorn-reload hypercorn-w1* hypercorn-w2* granian* gunicorn-* runserver",
+        "second-ctrl-c",
+        {"exits": (0,)},
+        "the parent keeps its own exit code",
+    ),
+    Otherwise(
         "hypercorn-w1* hypercorn-w2*",
         "failed-start dies-later",
         {"exits": (0,)},
-        "hypercorn forgets the exit code of its workers",
+        "it forgets the exit code of its workers",
         ("pgjones/hypercorn#269", "pgjones/hypercorn#372"),
     ),
-    (
+    Otherwise(
         "hypercorn-w2*",
         "worker-killed-broker-away",
-        {"client": ("all down",), "exits": (0,)},
-        "hypercorn stops all when one worker dies",
-        (),
+        {"client": ("all down",)},
+        "it stops all workers when one dies",
     ),
-    (
-        "hypercorn-w*",
+    Otherwise(
+        "hypercorn-w0 hypercorn-w1 hypercorn-w2",
         "endless-stream",
         {"exits": (KILLED,)},
-        "hypercorn waits for ever: its graceful_timeout is dead since Python 3.12.1",
+        "on asyncio it waits for ever: its graceful_timeout is dead since Python 3.12.1",
         LATE_CUT,
     ),
-    (
-        "hypercorn-w1*",
-        "stream endless-stream",
+    Otherwise(
+        "hypercorn-w2",
+        "second-ctrl-c",
+        {"exits": (KILLED,)},
+        "its workers ignore Ctrl-C, and on asyncio it waits for ever",
+        LATE_CUT,
+    ),
+    Otherwise(
+        "hypercorn-w1",
+        "stream endless-stream second-ctrl-c",
         {"client": ("cut",), "exits": (KILLED,), "behind": 1},
-        "as above; and the parent tells its worker of SIGTERM by an event that nobody else can hear",
+        "on asyncio it waits for ever, and its worker does not hear the signal",
         LATE_CUT,
     ),
-    (
-        "granian*",
+    Otherwise(
+        "hypercorn-w1-uvloop",
+        "stream",
+        {"client": ("cut",)},
+        "its worker does not hear the signal, and cuts after 3 s",
+    ),
+    Otherwise(
+        "granian-w2",
         "worker-killed-broker-away",
         {"client": ("all down",), "exits": (1,)},
-        "granian stops all when a worker dies, without --respawn-failed-workers",
+        "it stops all workers when one dies, without --respawn-failed-workers",
         ("emmett-framework/granian#148",),
     ),
-    (
-        "daphne runserver",
-        "dies-later sigterm-in-flight ctrl-c-in-flight group-sigterm-in-flight stream",
-        {"client": ("cut",)},
-        "daphne cancels its requests at once",
+    Otherwise("daphne runserver", IN_FLIGHT, {"client": ("cut",)}, "it cancels its requests at once", NO_LIFESPAN),
+    Otherwise(
+        "daphne", "second-ctrl-c", {"exits": (0, 1, -2)}, "it has stopped before, or the interpreter is at its end"
+    ),
+    Otherwise(
+        "runserver",
+        "start slow-start endless-stream",
+        {"behind": 1},
+        "Django's reloader kills its child at SIGTERM; Ctrl-C stops it",
+    ),
+    Otherwise(
+        "runserver",
+        "sigterm-in-flight stream",
+        {"client": ("cut",), "behind": 1},
+        "Django's reloader kills its child at SIGTERM; Ctrl-C stops it",
+    ),
+    Otherwise(
+        "runserver",
+        "dies-later",
+        {"client": ("cut, then it waits",), "exits": (0,)},
+        "it cancels its requests at once, and waits until the code changes",
         NO_LIFESPAN,
     ),
 ]
 
 
 def expected(pair):
-    """What is expected of a cell."""
+    """What is expected of a cell. Of the lines above the later ones win."""
     wanted = PROMISED[pair.scenario.name]
-    for setups, scenarios, other, because, issues in MADE_OTHERWISE:
-        if any(fnmatch(pair.setup.name, one) for one in setups.split()) and pair.scenario.name in scenarios.split():
-            wanted = replace(wanted, **other, because=because, issues=issues)
+    for one in OTHERWISE:
+        if one.holds(pair):
+            wanted = replace(wanted, **one.what, because=one.because, issues=one.issues)
     return wanted

@@ -81,8 +81,9 @@ class Served:
 
     def wait_for(self, words, times=1, timeout=START_S):
         """Wait until the probe has said something so often."""
-        until_sync(lambda: self.said(words) >= times or self._is_over(), timeout)
-        assert self.said(words) >= times, self.text
+        with suppress(AssertionError):
+            until_sync(lambda: self.said(words) >= times or self._is_over(), timeout)
+        assert self.said(words) >= times, f"it never said {words!r}\n{self.text}"
 
     def get(self, path):
         """One GET: its status, "refused" or "cut"."""
@@ -91,7 +92,7 @@ class Served:
     def wait_until_it_serves(self):
         """Wait for the first 200."""
         until_sync(lambda: self.get("/quick/") == "200" or self._is_over(), START_S)
-        assert not self._is_over(), self.text
+        assert not self._is_over(), f"it ended before it served\n{self.text}"
 
     def workers(self, many):
         """The process ids that answer, as soon as there are so many."""

@@ -41,6 +41,7 @@ async def slow(request):
 async def _told(name):
     hooks.say("sending", name)
     if hooks.publish:
+        hooks.say("sending", f"{name} published")
         await hooks.publish(f"{name} published")
     await hooks.send(name)
     hooks.say("sent", name)

@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.acceptance.servers.cell import END_S, Cell
 from tests.acceptance.servers.cluster import Names
 from tests.acceptance.servers.process import ROOT, Served
-from tests.acceptance.servers.scenarios import END_S, SCENARIOS, Cell, Scenario
+from tests.acceptance.servers.scenarios import SCENARIOS, Scenario
 from tests.acceptance.servers.setups import APPLICATION, SETUPS, Setup
 from tools.server import free_port
 
