@@ -43,7 +43,7 @@ def engine_of(brokers: Brokers, group: Group, *, handle: Handle) -> Engine:
         drain_s=given.DRAIN,
         stop_s=given.DRAIN + LEAVE_S,
     )
-    return Engine(brokers.consumer(group), handle, options, name=given.PREFIX + group.name)
+    return Engine(brokers.consumer(group), handle, options, name=f"Group {given.PREFIX}{group.name}")
 
 
 def _handling(group: Group, threads: DatabaseThreads) -> Handling:

@@ -7,6 +7,7 @@ however many, costs the process nothing that matters. It answers as long as the 
 import asyncio
 import json
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -50,7 +51,8 @@ async def answering(run: AnyRun, *, host: str, port: int) -> AsyncIterator[None]
     try:
         server = await asyncio.start_server(answers.connected, host, port, limit=MOST_BYTES)
     except (OSError, OverflowError) as error:
-        raise PortTaken(f"Port {port} of {host} cannot be opened for health, choose another: {error}") from None
+        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        raise PortTaken(f"Port {port} of {host} cannot be opened for health, choose another: {why}") from None
     host, port = server.sockets[0].getsockname()[:2]
     log.info("Health: http://%s:%d/health/", f"[{host}]" if ":" in host else host, port)
     try:

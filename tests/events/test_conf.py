@@ -73,6 +73,8 @@ def test_the_embedded_broker_stands_in_where_no_address_is_given(settings):
         ({"PARTITIONS": "6"}, "EVENTS['PARTITIONS'] must be a whole number above 0."),
         ({"PARTITIONS": 1.5}, "EVENTS['PARTITIONS'] must be a whole number above 0."),
         ({"PARTITIONS": True}, "EVENTS['PARTITIONS'] must be a whole number above 0."),
+        ({"GIVE_UP": 0}, "EVENTS['GIVE_UP'] must be a number of seconds above 0."),
+        ({"GIVE_UP": "1h"}, "EVENTS['GIVE_UP'] must be a number of seconds above 0."),
         ({"DRAIN": 0}, "EVENTS['DRAIN'] must be a number of seconds above 0."),
         ({"PRODUCER": "x"}, "EVENTS['PRODUCER'] must be a dict, not str."),
         ({"RUN": "relay"}, 'EVENTS["RUN"] must be a list of "relay", "consume" or both, or ["none"].'),
@@ -99,6 +101,7 @@ def test_a_wrong_setting_is_refused_with_what_to_change(settings, given, sentenc
 
 def test_good_settings_have_no_problems():
     assert problems_of({"RUN": ["relay", "consume"], "DRAIN": 5, "PRODUCER": {"linger_ms": 5}}) == []
+    assert problems_of({"GIVE_UP": None}) == problems_of({"GIVE_UP": 600}) == []
     assert problems_of({"RUN": ("none",), "TOPICS": {"quotes": {"partitions": 3, "replication": 1}}}) == []
 
 

@@ -72,6 +72,14 @@ def test_with_reload_djangos_autoreloader_runs_it(ran, monkeypatch):
     assert [roles(resources) for resources in ran] == [{("office", "shop")}]
 
 
+def test_with_a_health_port_that_is_opened_first(ran):
+    call_command("events_consume", "--health-port=0", "--health-host=0.0.0.0")
+
+    (first, *others) = ran[0]
+    assert first.keywords == {"host": "0.0.0.0", "port": 0}
+    assert roles(others) == {("office", "shop")}
+
+
 def test_a_bad_end_is_the_exit_code(ran, monkeypatch):
     monkeypatch.setattr("events.management.commands.events_consume.run", lambda *resources: 1)
 
