@@ -1,0 +1,156 @@
+"""docs/moving.md is true: its code, put where its first lines say, moves a project from the old ways to ours."""
+
+import json
+import shutil
+import signal
+import threading
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.docs.moving_shop import WAIT_S, Shop, snippets
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of a project with its tables, to be copied."""
+    folder = tmp_path_factory.mktemp("made")
+    Shop(folder).make()
+    return folder
+
+
+@pytest.fixture
+def shop(tmp_path, made, kafka_server, search):
+    """A project on a real Kafka, with its topic."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shop = Shop(tmp_path, KAFKA=kafka_server.address, SEARCH=search[0])
+    shop.take("shop/contracts.py", "before/producer.py")
+    shop.python("-m", "django", "events_topics", "--apply")
+    return shop
+
+
+def test_the_paper_shows_these_files():
+    olds = ["consumer", "producer", "signals", "starlette_asgi", "stream", "typed_producer"]
+    news = ["asgi", "changes", "contracts", "notify", "rehearsal", "subscribers"]
+
+    assert sorted(snippets()) == [f"before/{name}.py" for name in olds] + [f"shop/{name}.py" for name in news]
+
+
+@pytest.mark.acceptance
+def test_ours_goes_on_where_the_hand_written_consumer_stopped(shop):
+    shop.take("before/consumer.py", "shop/subscribers.py", "shop/changes.py")
+    shop.add("one", "two", "three")
+    old = shop.start("-m", "before.consumer")
+    shop.knows(3)
+
+    refused = shop.start("-m", "django", "events_consume", "--group", f"likes-{shop.run_id}")
+    refused_with = refused.wait(WAIT_S)
+    old.send_signal(signal.SIGINT)
+    old.wait(WAIT_S)
+    shop.add("four")
+    shop.add("five", by="shop.changes")
+    shop.python("-m", "django", "events_relay", "--once")
+    shop.consume(2, "likes")
+
+    assert refused_with == 1
+    assert "nconsistent" in (shop.folder / "log").read_text()
+    assert shop.titles() == ["one", "two", "three", "four", "five"]
+    assert shop.dead_letters() == []
+
+    old = shop.start("-m", "before.consumer")  # and back: it reads ours too, from where we committed
+    shop.add("six", by="shop.changes")
+    shop.python("-m", "django", "events_relay", "--once")
+    shop.knows(6)
+    old.send_signal(signal.SIGINT)
+    old.wait(WAIT_S)
+
+
+@pytest.mark.acceptance
+def test_a_rehearsal_reads_all_and_disturbs_nobody(shop):
+    shop.take("shop/rehearsal.py").write("shop/subscribers.py", "import shop.rehearsal\n")
+    shop.add("one", "two")
+    shop.do("from shop.models import KnownQuote\nKnownQuote.objects.create(pk=1, title='one')")
+
+    said = shop.consume(2, "rehearsal")
+
+    assert [line for line in said.splitlines() if "missed" in line] == ["The old consumer has missed quote 2."]
+
+
+@pytest.mark.acceptance
+def test_in_a_topic_of_two_kinds_the_old_producers_name_the_kind(shop):
+    shop.take("shop/subscribers.py", "before/typed_producer.py")
+    two = snippets()["shop/contracts.py"] + "\n\nclass QuoteDeleted(Event, topic='%s', key='id'):\n    id: int\n"
+    shop.write("shop/contracts.py", two % shop.topic)
+    shop.add("one")
+    shop.do("from before.typed_producer import tell\ntell('QuoteCreated', {'id': 2, 'title': 'two'})")
+
+    shop.consume(2, "likes")
+
+    assert shop.titles() == ["two"]
+    assert shop.dead_letters() == ["untyped"]
+
+
+@pytest.mark.acceptance
+def test_ours_goes_on_where_faststream_stopped_with_starlette_and_without(shop):
+    shop.take("before/stream.py", "before/starlette_asgi.py", "shop/asgi.py")
+    shop.add("one")
+    serve(shop, "before.starlette_asgi", until=1)
+    shop.add("two")
+    serve(shop, "shop.asgi", until=2)
+    shop.take("shop/subscribers.py").add("three")
+
+    shop.consume(1, "likes")
+
+    assert shop.titles() == ["one", "two", "three"]
+    assert shop.dead_letters() == []
+
+
+def serve(shop, module, *, until):
+    """Serve an application until the other side knows so many."""
+    server = shop.start("-m", "uvicorn", f"{module}:application", "--port", "0")
+    shop.knows(until)
+    server.terminate()
+    assert server.wait(WAIT_S) in (0, -15), (shop.folder / "log").read_text()
+
+
+@pytest.fixture
+def search():
+    """The other side of an HTTP call: its address, and the ids and keys it was told."""
+    told = []
+
+    class Search(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            told.append((body["title"], self.headers["Idempotency-Key"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Search) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/", told
+        server.shutdown()
+
+
+@pytest.mark.acceptance
+def test_a_signal_tells_what_is_rolled_back_and_an_event_does_not(shop, search):
+    told = search[1]
+    shop.take("shop/changes.py", "before/signals.py")
+    rolled_back = (
+        "from django.db import transaction\nfrom shop.changes import add_quote\n"
+        "with transaction.atomic():\n    add_quote('rolled back')\n    transaction.set_rollback(True)\n"
+    )
+    shop.do(f"import before.signals\n{rolled_back}")
+    by_signal = told.copy()
+
+    shop.take("shop/notify.py").write("shop/subscribers.py", "import shop.notify\n")
+    shop.do(rolled_back + "add_quote('committed')")
+    shop.python("-m", "django", "events_relay", "--once")
+    shop.python("-m", "django", "events_consume", "--group", f"shop-{shop.run_id}.tell_search", "--max-messages", "1")
+
+    assert [title for title, _ in by_signal] == ["rolled back"]
+    assert [title for title, _ in told[1:]] == ["committed"]
+    assert uuid.UUID(told[1][1]).version == 7
