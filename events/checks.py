@@ -14,7 +14,6 @@
 | W002 | SQLite without WAL |
 | W003 | SQLite with a short time-out |
 | W004 | a Kafka connection without TLS (`--deploy`) |
-| W005 | daphne's server, under which nothing of `EVENTS["RUN"]` starts |
 | W006 | `EVENTS["TOPICS"]` names a topic that no event class has |
 """
 
@@ -22,12 +21,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
-from events.conf import RUNNABLE, Config, config, problems_of
+from events.conf import Config, config, problems_of
 from events.core.event import declaration
 from events.core.registry import Registry, registry
 from events.kafka.arguments import problems
@@ -47,7 +46,6 @@ def check(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list
         *_topics(registry, config()),
         *_client(config()),
         *_database(config()),
-        *_server(config()),
     ]
 
 
@@ -146,16 +144,6 @@ def _sqlite(alias: str, options: dict[str, Any]) -> Iterator[CheckMessage]:
         )
     if float(options.get("timeout", 5)) < SQLITE_TIMEOUT_S:
         yield _warning(3, "SQLite soon gives up waiting for another writer.", hint=f'{where}["timeout"] = 20')
-
-
-def _server(given: Config) -> Iterator[CheckMessage]:
-    if apps.is_installed("daphne") and any(map(given.runs, RUNNABLE)):
-        yield _warning(
-            5,
-            "daphne, and its runserver, send no lifespan events: under them no relay and no subscribers run.",
-            hint="Serve with uvicorn, hypercorn or granian; or run `manage.py events_relay` and "
-            '`manage.py events_consume` beside daphne, and set EVENTS["RUN"] = ["none"].',
-        )
 
 
 def _plaintext(given: Config) -> Iterator[CheckMessage]:

@@ -4,7 +4,7 @@ import pytest
 from django.core.checks import run_checks
 from django.db import connections
 
-from events import Event, checks
+from events import Event
 from events.checks import _events, _groups, _topics, check, check_deploy
 from events.conf import Config
 from events.core import event
@@ -149,17 +149,6 @@ def test_a_bare_sqlite_is_told_what_it_lacks(settings, monkeypatch):
 
     assert ids(messages) == ["W001", "W002", "W003"]
     assert all("OPTIONS" in message.hint for message in messages)
-
-
-def test_daphne_starts_nothing_and_that_is_said(settings, monkeypatch):
-    monkeypatch.setattr(checks.apps, "is_installed", lambda name: name == "daphne")
-
-    (message,) = check()
-    assert message.id == "kafka_events.W005"
-    assert "events_relay" in message.hint
-
-    settings.EVENTS = {**settings.EVENTS, "RUN": ["none"]}
-    assert check() == []
 
 
 def test_sizes_for_a_topic_that_nobody_declares_are_a_warning():
