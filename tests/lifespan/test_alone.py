@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -211,3 +212,26 @@ def test_stop_runs_closes_what_a_thread_holds_open():
     assert codes[:1] == ["closed"]
     thread.join()
     assert codes == ["closed", 0]
+
+
+def test_in_a_script_that_sets_django_up_as_the_guide_shows(tmp_path):
+    root = Path(lifespan.__file__).parent.parent
+    [shown] = re.findall(
+        r"## A process without a server.*?```python\n(.*?)```", (root / "docs/guide.md").read_text(), re.S
+    )
+    (tmp_path / "script.py").write_text(shown)
+    (tmp_path / "settings.py").write_text(
+        f"""
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes"]
+DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {str(tmp_path / "db")!r}}}}}
+"""
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{root}", "DJANGO_SETTINGS_MODULE": "settings"}
+
+    def python(*words):
+        return subprocess.run([sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True)
+
+    assert python("script.py").returncode == 1  # there is no table yet
+    assert python("-m", "django", "migrate").returncode == 0
+    done = python("script.py")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0 users\n", "")
