@@ -54,7 +54,7 @@ class Driver:
         if not self._task.done() and not await self._tell("shutdown") and self.error:
             raise self.error
 
-    async def _converse(self) -> None:
+    async def _converse(self) -> None:  # so that an application that raises when it is called does it in the task
         await self._application(self._scope, self._receive, self._answers.put)
 
     async def _receive(self) -> Message:

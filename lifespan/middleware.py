@@ -54,9 +54,9 @@ class Lifespan:
             await receive()
         finally:  # cancelled means stop, too
             await run.finish()
-        if run.problems and run.sets_exit_code:
-            await leave(1)
-        if run.problems:
-            await send({"type": "lifespan.shutdown.failed", "message": "; ".join(run.problems)})
-        else:
+        if not run.problems:
             await send({"type": "lifespan.shutdown.complete"})
+            return
+        if run.sets_exit_code:
+            await leave(1)
+        await send({"type": "lifespan.shutdown.failed", "message": "; ".join(run.problems)})

@@ -214,6 +214,19 @@ def test_stop_runs_closes_what_a_thread_holds_open():
     assert codes == ["closed", 0]
 
 
+def test_stop_runs_does_not_wait_for_a_loop_that_stands_still():
+    async def started():
+        run = lifespan.Run()
+        await run.start()
+        return run
+
+    with asyncio.Runner() as runner:
+        run = runner.run(started())
+        lifespan.stop_runs()
+        assert run.stage == "up"
+        runner.run(run.finish())
+
+
 def test_in_a_script_that_sets_django_up_as_the_guide_shows(tmp_path):
     root = Path(lifespan.__file__).parent.parent
     [shown] = re.findall(
