@@ -14,7 +14,7 @@ FAILED = (1, 3)
 
 @dataclass(frozen=True)
 class Expected:
-    """What a cell must show. `exits`: any of these codes. `behind`: members left in the group, None: nobody asks.
+    """What a cell must show. `client`, `exits`, `lost`: any of these. `behind`: members left, None: nobody asks.
 
     `because` and `issues` say why it is less than ours promises. `within`: the most seconds from the signal to the
     end, generous because the machine of a test is busy.
@@ -22,6 +22,7 @@ class Expected:
 
     client: tuple
     exits: tuple = CLEAN
+    lost: tuple = ((),)
     behind: int | None = 0
     within: float = 20.0
     because: str = ""
@@ -33,7 +34,7 @@ class Expected:
             "the client saw": (seen.client in self.client, seen.client, self.client),
             "the exit code is": (seen.exit in self.exits, seen.exit, self.exits),
             "members left behind:": (seen.behind == self.behind, seen.behind, self.behind),
-            "lost:": (seen.lost == (), seen.lost, ()),
+            "lost:": (seen.lost in self.lost, seen.lost, self.lost),
             "seconds:": (seen.seconds <= self.within or KILLED in self.exits, seen.seconds, self.within),
             "processes outlive their parent:": (not seen.orphans, seen.orphans, False),
         }
@@ -58,6 +59,7 @@ PROMISED = {
 NO_LIFESPAN = ("django/daphne#570", "django/channels#1216")
 LATE_CUT = ("pgjones/hypercorn#308", "pgjones/hypercorn#374")
 TERM = "start slow-start sigterm-in-flight group-sigterm-in-flight stream endless-stream broker-away"
+CUT = ("cut", "cut published")
 IN_FLIGHT = "dies-later sigterm-in-flight ctrl-c-in-flight group-sigterm-in-flight stream"
 
 
@@ -158,7 +160,28 @@ OTHERWISE = [
         "it stops all workers when one dies, without --respawn-failed-workers",
         ("emmett-framework/granian#148",),
     ),
+    Otherwise(
+        "gunicorn-asgi",
+        "ctrl-c-in-flight",
+        {"client": ("cut",), "lost": (CUT, CUT[:1], ())},
+        "Ctrl-C is its quick stop, which waits for no request; SIGTERM does",
+        ("benoitc/gunicorn#2604",),
+    ),
     Otherwise("daphne runserver", IN_FLIGHT, {"client": ("cut",)}, "it cancels its requests at once", NO_LIFESPAN),
+    Otherwise(
+        "daphne",
+        "sigterm-in-flight ctrl-c-in-flight group-sigterm-in-flight",
+        {"client": ("cut", "500"), "lost": ((), ("cut",))},
+        "it cancels its requests at once, and what they send then may come too late",
+        NO_LIFESPAN,
+    ),
+    Otherwise(
+        "runserver",
+        "ctrl-c-in-flight",
+        {"client": ("cut",), "lost": (CUT, ())},
+        "it cancels its requests at once, and does not wait for them",
+        NO_LIFESPAN,
+    ),
     Otherwise(
         "daphne", "second-ctrl-c", {"exits": (0, 1, -2)}, "it has stopped before, or the interpreter is at its end"
     ),
