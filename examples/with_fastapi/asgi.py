@@ -8,16 +8,14 @@ Lifespan              holds the relay and the consumers open, and passes the lif
 
 import os
 
-from django.core.asgi import get_asgi_application
-
-from config.static_files import with_static_files
 from lifespan import Lifespan
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django = with_static_files(get_asgi_application())
 
-from events.worker import consuming, relaying, sending  # noqa: E402 - models need Django set up, which is done above
-from examples.with_fastapi.api import api  # noqa: E402
-from examples.with_fastapi.beside import Beside  # noqa: E402
+# After the line above: this sets Django up, which the others need.
+from config.asgi import django
+from events.worker import broadcasting, consuming, relaying, sending
+from examples.with_fastapi.api import api
+from examples.with_fastapi.beside import Beside
 
-application = Lifespan(Beside(django, api, at="/api"), sending, relaying, consuming)
+application = Lifespan(Beside(django, api, at="/api"), sending, relaying, consuming, broadcasting)

@@ -1,6 +1,6 @@
 """The ASGI application with FastStream: its broker is one more resource of `Lifespan`.
 
-    Lifespan(django, sending, relaying, consuming, faststream)
+    Lifespan(django, sending, relaying, consuming, broadcasting, faststream)
 
 `uvicorn examples.with_faststream.asgi:application`. Neither Starlette nor an application of FastStream is needed:
 a broker is something that is opened and closed, and that is what a resource is.
@@ -11,17 +11,15 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from django.core.asgi import get_asgi_application
-
-from config.static_files import with_static_files
 from lifespan import Lifespan, Run
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django = with_static_files(get_asgi_application())
 
-from events.worker import consuming, kafka_of, relaying, sending  # noqa: E402 - models need Django set up
-from examples.with_faststream.broker import broker_at  # noqa: E402
-from examples.with_faststream.opening import Opening, keep_open  # noqa: E402
+# After the line above: this sets Django up, which the others need.
+from config.asgi import django
+from events.worker import broadcasting, consuming, kafka_of, relaying, sending
+from examples.with_faststream.broker import broker_at
+from examples.with_faststream.opening import Opening, keep_open
 
 
 @asynccontextmanager
@@ -36,4 +34,4 @@ async def faststream(run: Run) -> AsyncIterator[None]:
         await run.draining.wait()
 
 
-application = Lifespan(django, sending, relaying, consuming, faststream)
+application = Lifespan(django, sending, relaying, consuming, broadcasting, faststream)
