@@ -1,16 +1,25 @@
 """What database connections need of threads that requests share: the hooks for `lifespan.threads.RequestThreads`.
 
-    RequestThreads(app, in_use=in_transaction, on_return=leave_clean, on_thread_exit=connections.close_all)
+    RequestThreads(
+        app, on_lend=refresh, in_use=in_transaction, on_return=leave_clean, on_thread_exit=connections.close_all
+    )
 
-Django closes old connections when a request begins and when it ends, in the thread of that request; that goes on. What
-it cannot do there is to end a transaction that nobody ends any more: its threads die, and the connection with them.
+Django closes old connections when a request begins and when it ends, in the thread of that request; that goes on. The
+hooks do it also where a websocket or a stream borrows for each call, and end a transaction that nobody ends any more:
+Django's threads die, and the connection with them.
 """
 
 import logging
 
-from django.db import connections
+from django.db import close_old_connections, connections, reset_queries
 
 logger = logging.getLogger("events.database")
+
+
+def refresh() -> None:
+    """Close the connections of this thread that are broken or too old by now; what Django does as a request begins."""
+    reset_queries()
+    close_old_connections()
 
 
 def in_transaction() -> bool:

@@ -39,10 +39,12 @@ def never() -> bool:
 class Hooks:
     """What the owner of a pool does in its threads.
 
-    `in_use`, after a call: whether something of the borrower is open there, such as a transaction. `on_return`, before
-    somebody else may have the thread: leave nothing open. `on_thread_exit`, as the last thing.
+    `on_lend`, before the first call of a borrower: see to what is kept there. `in_use`, after a call: whether
+    something of the borrower is open there, such as a transaction. `on_return`, before somebody else may have the
+    thread: leave nothing open. `on_thread_exit`, as the last thing.
     """
 
+    on_lend: Callable[[], None] = nothing
     in_use: Callable[[], bool] = never
     on_return: Callable[[], None] = nothing
     on_thread_exit: Callable[[], None] = nothing
@@ -114,7 +116,7 @@ class Borrower(Executor):
             self._keeps = False
             if self._thread is not None and not self._unfinished:
                 self._unfinished = 1  # only the thread can say, so it is asked by a call
-                self._thread.put(self._after_call)
+                self._thread.put(self._look_around)
 
     def end(self) -> None:
         """Give the thread back, as soon as it is idle, whatever is open there. Calls that come later borrow anew."""
@@ -147,6 +149,7 @@ class Borrower(Executor):
         """Begin the calls that wait, on this thread."""
         self._thread = thread
         thread.purpose = self.purpose
+        thread.put(self._pool.greet)
         for _, job in self._waiting:
             thread.put(job)
         self._waiting.clear()
@@ -158,27 +161,39 @@ class Borrower(Executor):
     # What follows runs in the thread.
 
     def _run(self, future: Future[Any], call: Callable[[], Any]) -> None:
-        if future.set_running_or_notify_cancel():
-            try:
-                result = call()
-            except BaseException as exc:
-                future.set_exception(exc)
-            else:
-                future.set_result(result)
-        self._after_call()
+        if not future.set_running_or_notify_cancel():
+            return self._look_around()
+        try:
+            result = call()
+        except BaseException as exc:
+            thread = self._finish()
+            future.set_exception(exc)
+        else:
+            thread = self._finish()  # first: who hears of the result may end at once, and must find the thread idle
+            future.set_result(result)
+        self._go_unless_needed(thread)
 
-    def _after_call(self) -> None:
+    def _look_around(self) -> None:
+        self._go_unless_needed(self._finish())
+
+    def _finish(self) -> LentThread | None:
         with self._pool.lock:
             self._unfinished -= 1
-            if self._unfinished or self._keeps:
-                return
-            thread = self._thread
-        if not self._must_go and quietly(self._pool.hooks.in_use):
+            return self._thread
+
+    def _go_unless_needed(self, thread: LentThread | None) -> None:
+        if self._keeps or (not self._must_go and quietly(self._pool.hooks.in_use)):
             return
+        with self._pool.lock:
+            if not self._is_idle_on(thread):
+                return
         self._pool.clean()
         with self._pool.lock:
-            if thread is not None and self._thread is thread and not self._unfinished:  # as it was before
+            if thread is not None and self._is_idle_on(thread):  # still
                 self._give_back(thread)
+
+    def _is_idle_on(self, thread: LentThread | None) -> bool:
+        return self._thread is thread and not self._unfinished
 
 
 class ThreadPool:
@@ -213,6 +228,10 @@ class ThreadPool:
             self._dismiss(thread)
         else:
             self._idle.append(thread)
+
+    def greet(self) -> None:
+        """Make this thread ready for a borrower."""
+        quietly(self.hooks.on_lend)
 
     def clean(self) -> None:
         """Leave nothing open in this thread."""

@@ -43,12 +43,17 @@ def let_go() -> None:
         borrower.let_go()
 
 
+def lent() -> bool:
+    """Whether sync calls of this task borrow a thread here: then the hooks run before the first and after the last."""
+    return _borrower.get() is not None and getattr(AsyncToSync.executors, "current", None) is None
+
+
 class RequestThreads:
     """Wraps `app`: lends its requests at most `threads` threads. It counts for all its event loops together.
 
-    Each hook runs in a lent thread. `in_use()` says whether a transaction, or the like, is open there between two
-    calls; `on_return()` leaves nothing open before another request gets the thread; `on_thread_exit()` is its last
-    act. A call that runs for more than `stuck_after` seconds is named in the log.
+    Each hook runs in a lent thread. `on_lend()` makes it ready for a request; `in_use()` says whether a transaction, or
+    the like, is open there between two calls; `on_return()` leaves nothing open before another request gets the
+    thread; `on_thread_exit()` is its last act. A call that takes more than `stuck_after` seconds is named in the log.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class RequestThreads:
         *,
         threads: int = 32,
         stuck_after: float = 30.0,
+        on_lend: Callable[[], None] = nothing,
         in_use: Callable[[], bool] = never,
         on_return: Callable[[], None] = nothing,
         on_thread_exit: Callable[[], None] = nothing,
@@ -68,7 +74,7 @@ class RequestThreads:
         self.app = app
         self._stuck_after = stuck_after
         self._watch: Watch | None = None
-        hooks = Hooks(in_use=in_use, on_return=on_return, on_thread_exit=on_thread_exit)
+        hooks = Hooks(on_lend=on_lend, in_use=in_use, on_return=on_return, on_thread_exit=on_thread_exit)
         self._pool = ThreadPool(threads, hooks, self._begin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,7 +16,7 @@ from django.utils import timezone, translation
 from django.utils.decorators import sync_only_middleware
 
 from events.conf import config
-from events.request_connections import in_transaction, leave_clean
+from events.request_connections import in_transaction, leave_clean, refresh
 from events.transactions import aatomic
 from lifespan.threads import RequestThreads
 from tests.waiting import until
@@ -130,6 +130,7 @@ async def serving(threads=THREADS):
     app = RequestThreads(
         ASGIHandler(),
         threads=threads,
+        on_lend=refresh,
         in_use=in_transaction,
         on_return=leave_clean,
         on_thread_exit=connections.close_all,
@@ -203,6 +204,22 @@ def open_in_postgres(alias):
         [[count]] = cursor.fetchall()
     connections[alias].close()
     return count
+
+
+async def test_a_connection_that_grew_too_old_between_two_requests_is_not_used_again(database, opened):
+    keep_connections(database, 60)
+    async with serving(threads=1) as client:
+        client.app.app.handle = only_the_view  # without the signals of Django, which do the same
+        await client.get("names")
+        thread = client.app._pool.threads[0]
+        thread.put(lambda: setattr(connections[database], "close_at", 0.0))
+        await client.get("names")
+
+    assert opened == ["request-1"] * 2
+
+
+async def only_the_view(scope, receive, send):
+    await sync_to_async(names)(None)
 
 
 async def test_without_an_age_each_request_has_a_connection_of_its_own_as_ever(database, opened):

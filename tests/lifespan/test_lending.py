@@ -147,6 +147,7 @@ def test_let_go_gives_back_a_thread_that_is_idle(pools):
     stream, other = Borrower(pool, "GET /stream"), Borrower(pool, "GET /")
     got(stream.submit(thread))
     waits = other.submit(thread)
+    other.let_go()  # it has none yet
 
     assert not waits.done()
     stream.let_go()
@@ -168,6 +169,19 @@ def test_who_let_go_keeps_the_thread_while_it_is_in_use_until_the_end(pools):
 
     assert got(waits) == "request-1"
     other.end()
+
+
+def test_a_thread_is_made_ready_in_itself_once_for_each_borrower(pools):
+    greeted = []
+    pool = pools(on_lend=lambda: greeted.append(thread()))
+    first, second = Borrower(pool, "GET /1"), Borrower(pool, "GET /2")
+    seen = [got(first.submit(greeted.copy)) for _ in range(2)]
+    first.end()
+
+    seen.append(got(second.submit(greeted.copy)))
+
+    assert seen == [["request-1"], ["request-1"], ["request-1"] * 2]
+    second.end()
 
 
 def test_a_thread_is_cleaned_in_itself_before_another_gets_it(pools):

@@ -7,6 +7,7 @@ import pytest
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 
 from lifespan.threads import RequestThreads
+from lifespan.threads import lent as is_lent
 from tests.lifespan.lent import HTTP, Sent, ask, on_a_thread, receive, thread
 from tests.waiting import until
 
@@ -16,6 +17,7 @@ async def test_all_sync_calls_of_a_request_run_on_one_thread_that_lasts(lent):
 
     async def app(scope, receive, send):
         async with ThreadSensitiveContext():  # as Django's handler does
+            assert is_lent()
             names.append({await on_a_thread(thread) for _ in range(3)})
 
     app = lent(app)
@@ -126,6 +128,7 @@ def test_where_a_sync_caller_waits_its_thread_is_used():
     async def app(scope, receive, send):
         async with ThreadSensitiveContext():
             names.append(await on_a_thread(threading.get_ident))
+            assert not is_lent()
 
     app = RequestThreads(app)
     async_to_sync(app)(HTTP, receive, Sent())
