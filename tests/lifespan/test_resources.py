@@ -141,8 +141,10 @@ def test_a_hurry_lets_what_was_late_already_end():
         run = Run(noted("a", [], closing=clean_up_slowly), shutdown_timeout=20)
         runs.append(run)
         await run.start()
-        run.loop.call_later(22, run.hurry)
-        await run.finish()
+        closing = asyncio.create_task(run.finish())
+        await asyncio.sleep(22)
+        run.hurry()
+        await closing
         await asyncio.sleep(1000)
 
     [run] = hurried(close_and_hurry)
