@@ -178,12 +178,17 @@ class CacheWithAConnection(BaseCache):
         CacheWithAConnection.closed_on = HERE()
 
 
-async def test_a_cache_that_closes_something_does_it_on_the_thread(serve, settings):
+async def test_a_cache_that_closes_something_does_it_where_it_does_under_django(serve, settings):
+    """On a thread. Until Django 6.0 nothing is closed there: its view runs in a task whose caches nobody else sees."""
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.CacheWithAConnection"}}
+    closed_on = []
+    for handler in (ASGIHandler, DjangoASGI):
+        CacheWithAConnection.closed_on = None
+        await get(serve(handler), "use_the_cache")
+        closed_on.append(CacheWithAConnection.closed_on)
 
-    await get(serve(), "use_the_cache")
-
-    assert CacheWithAConnection.closed_on not in (None, HERE())
+    assert HERE() not in closed_on
+    assert (closed_on[0] is None) == (closed_on[1] is None)
 
 
 async def test_an_async_receiver_is_awaited(serve):

@@ -189,7 +189,8 @@ async def test_connections_that_are_kept_are_as_many_as_threads_at_most(database
         assert 1 <= len(opened) <= THREADS
         assert await sync_to_async(open_in_postgres)(database) <= THREADS
 
-    assert await sync_to_async(open_in_postgres)(database) == 0
+    while await sync_to_async(open_in_postgres)(database):  # the server takes a moment to count
+        assert len(opened) < 100
 
 
 def open_in_postgres(alias):
