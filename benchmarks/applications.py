@@ -8,10 +8,10 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.utils.module_loading import import_string
 
+from events.asgi import get_asgi_application as our_asgi_application
+from events.request_connections import in_transaction, leave_clean, refresh
 from lifespan import Lifespan
-
-# Sync code holds the interpreter's lock most of the time: a few threads keep one core busy.
-THREADS = 4
+from lifespan.threads import RequestThreads, lent
 
 
 def as_it_is():
@@ -21,8 +21,24 @@ def as_it_is():
 
 def request_threads():
     """Django with threads that last."""
-    wrap = import_string("lifespan.threads.RequestThreads")
-    return Lifespan(wrap(get_asgi_application(), threads=THREADS, on_thread_exit=connections.close_all))
+    return Lifespan(lending(get_asgi_application()))
+
+
+def handler():
+    """Our handler, on a thread of its own for each request, as Django's."""
+    return Lifespan(our_asgi_application())
+
+
+def handler_and_threads():
+    """Our handler with threads that last."""
+    return Lifespan(lending(our_asgi_application(lent=lent)))
+
+
+def lending(app):
+    """RequestThreads: as many as by default, with the hooks that Django's connections need."""
+    return RequestThreads(
+        app, on_lend=refresh, in_use=in_transaction, on_return=leave_clean, on_thread_exit=connections.close_all
+    )
 
 
 def wsgi():

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-THREADS = 4  # of granian; as many as `benchmarks.applications` gives to RequestThreads
+THREADS = 4  # of granian: sync code holds the interpreter's lock most of the time, so a few keep one core busy
 
 SYNC, ASYNC = "/permissions/sync/", "/permissions/async/"
 POSTGRES = ("postgres",)
@@ -57,6 +57,10 @@ CONTESTANTS = [
     Contestant(AS_IT_IS_ASYNC, ASYNC),
     Contestant(THREADS_SYNC, SYNC, **LASTING),
     Contestant(THREADS_ASYNC, ASYNC, **LASTING),
+    Contestant("our handler, sync view", SYNC, "handler"),
+    Contestant("our handler, async view", ASYNC, "handler"),
+    Contestant(HANDLER_SYNC, SYNC, "handler_and_threads", conn_max_age="None"),
+    Contestant(HANDLER_ASYNC, ASYNC, "handler_and_threads", conn_max_age="None"),
     Contestant("psycopg's pool, sync view", SYNC, **POOLED),
     Contestant("psycopg's pool, async view", ASYNC, **POOLED),
     Contestant("RequestThreads and pool, sync view", SYNC, "request_threads", **POOLED),

@@ -7,6 +7,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 from tools.postgres import DATABASE, Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,10 +35,19 @@ def database_url(kind):
         server = Postgres(Path(folder))
         try:
             server.start()
+            _make_room(server)
             server.create(DATABASE)
             yield server.url()
         finally:
             server.remove()
+
+
+def _make_room(server):
+    """All contestants run at once, and threads that last keep their connections."""
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET max_connections = 600")
+    server.stop()
+    server.start()
 
 
 def environment(url):

@@ -6,16 +6,17 @@ import tempfile
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 from django.core.handlers.asgi import ASGIHandler
-from django.db import connections
 from django_asgi_lifespan.handler import LifespanASGIHandler
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from benchmarks.applications import lending
 from benchmarks.databases import environment
+from events.asgi import get_asgi_application as our_asgi_application
 from lifespan import Lifespan
-from lifespan.threads import RequestThreads
+from lifespan.threads import lent
 
 BARE = "no layer"
 DJANGO = "Django as it is"
@@ -53,7 +54,7 @@ def over_nothing():
     return {
         BARE: answer,
         LIFESPAN: Lifespan(answer),
-        "Lifespan, RequestThreads": Lifespan(_threads(answer)),
+        "Lifespan, RequestThreads": Lifespan(lending(answer)),
         "Lifespan, ProtocolTypeRouter": Lifespan(ProtocolTypeRouter({"http": answer})),
         "channels: ProtocolTypeRouter": ProtocolTypeRouter({"http": answer}),
         "django-asgi-lifespan": AnsweringWithLifespan(),
@@ -68,16 +69,14 @@ def over_django():
     return {
         DJANGO: django,
         LIFESPAN: Lifespan(django),
-        "Lifespan, RequestThreads": Lifespan(_threads(django)),
+        "Lifespan, RequestThreads": Lifespan(lending(django)),
+        "Lifespan, our handler": Lifespan(our_asgi_application()),
+        "Lifespan, RequestThreads, our handler": Lifespan(lending(our_asgi_application(lent=lent))),
         "channels: ProtocolTypeRouter": ProtocolTypeRouter({"http": django}),
         "django-asgi-lifespan": LifespanASGIHandler(),
         STARLETTE: _starlette(django),
         'FastAPI: mount("/")': _fastapi(django),
     }
-
-
-def _threads(app):
-    return RequestThreads(app, threads=4, on_thread_exit=connections.close_all)
 
 
 def _starlette(app):

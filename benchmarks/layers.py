@@ -14,12 +14,14 @@ import sys
 import time
 from pathlib import Path
 
+import uvloop
+
 from benchmarks.layered import BARE, DJANGO, LIFESPAN, STARLETTE, over_django, over_nothing, use_settings
 from benchmarks.machine import facts, was_busy
 from benchmarks.report import RESULTS, Goal, Report, Table
 from benchmarks.rounds import interleaved, median_ratio
 
-PACKAGES = "django asgiref starlette fastapi channels django-asgi-lifespan"
+PACKAGES = "django asgiref uvloop starlette fastapi channels django-asgi-lifespan"
 SCOPE = {
     "type": "http",
     "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -42,11 +44,11 @@ def main(arguments=None):
     options = _options(arguments)
     known = facts(PACKAGES.split())
     use_settings()
-    bare = asyncio.run(_measure(over_nothing(), options.rounds, options.calls))
-    django = asyncio.run(_measure(over_django(), options.rounds, max(1, options.calls // 20)))
+    bare = uvloop.run(_measure(over_nothing(), options.rounds, options.calls))
+    django = uvloop.run(_measure(over_django(), options.rounds, max(1, options.calls // 20)))
     known["how"] = (
         f"{options.rounds} rounds of {options.calls} calls ({max(1, options.calls // 20)} of Django's), one after the "
-        "other, in one event loop of asyncio"
+        "other, in one event loop of uvloop"
     )
     _report(known, bare, django).write(options.results)
 

@@ -1,4 +1,4 @@
-"""A server process that is measured: started on one core, asked until it answers, its processor time read, stopped."""
+"""A server process that is measured: started on one core, asked until it answers, its processor time read, ended."""
 
 import http.client
 import json
@@ -62,6 +62,14 @@ class Served:
         except (OSError, http.client.HTTPException):
             return False
 
+    def rest(self):
+        """Take the processor away from it, until `wake`."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def wake(self):
+        """Let it go on."""
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def processor_seconds(self):
         """User and system time of the process, its ended threads and its children included."""
         return sum(map(_seconds, [self.process.pid, *_below(self.process.pid)]))
@@ -90,6 +98,9 @@ def serving(command, environment, core):
 
 
 def _stop(process):
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGCONT)
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_S)

@@ -1,15 +1,17 @@
 """Requests per second and processor time per request of a view that reads a list, under each contestant.
 
-python -m benchmarks.web --database sqlite|postgres [--rounds 5] [--seconds 3] [--only WORD ...]
+python -m benchmarks.web --database sqlite|postgres [--rounds 15] [--seconds 1] [--only WORD ...]
 
-Each round starts each contestant's server anew, on a core of its own, checks its answer, warms it up, and puts 32
-connections on it from another core, where PostgreSQL runs too. One that answers wrong or makes an error is out.
+All servers are started and warmed up first, on one core, and stopped by a signal (SIGSTOP) until it is their turn. In
+its turn each is asked once and its answer checked; then 32 connections ask it from another core, where PostgreSQL runs
+too. Who answers wrong or makes an error is out.
 """
 
 import argparse
 import json
 import os
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,52 +48,84 @@ def main(arguments=None):
         load = generator(options.load)
     except LoadFailed as error:
         return str(error)
-    with database_url(options.database) as url:
+    with database_url(options.database) as url, ExitStack() as stack:
         seen = environment(url) | {"BENCHMARK_MIDDLEWARE": options.middleware}
         setting = Setting(options, seen, json.loads(prepare(seen)), load, core)
-        measured, out = _measure(_entered(options), setting)
-    web_report(setting, known, measured=measured, out=out).write(options.results)
-    return 1 if out else 0
+        run = Run(setting)
+        run.start(_entered(options), stack)
+        run.measure()
+    web_report(setting, known, measured=run.measured, out=run.out).write(options.results)
+    return 1 if run.out else 0
 
 
-def _measure(entered, setting):
-    """Return ({name: [figures of each round]}, {name: why it is out})."""
-    measured, out = {one.name: [] for one in entered}, {}
-    for number, one in interleaved(entered, setting.options.rounds, setting.options.seed):
-        if one.name in out:
-            continue
+class Run:
+    """The servers of a run, and what came out: `measured` has the figures of each round, `out` says why not."""
+
+    def __init__(self, setting):
+        self.setting, self.servers, self.measured, self.out = setting, {}, {}, {}
+
+    def start(self, entered, stack):
+        """Start and warm up the servers, and let them rest; `stack` ends them."""
+        for one in entered:
+            self._tell("start", one, lambda one=one: self._start(one, stack))
+
+    def measure(self):
+        """Measure each contestant once a round, in a shuffled order."""
+        options = self.setting.options
+        for number, one in interleaved([*self.servers], options.rounds, options.seed):
+            if one.name not in self.out:
+                self._tell(f"round {number}", one, lambda one=one: self._turn(one))
+
+    def _tell(self, when, one, step):
+        """Take a step and print what came of it; a contestant that fails is out, with its earlier figures."""
         try:
-            measured[one.name].append(_one(one, setting))
-            said = "{requests_per_second:8.0f} req/s {processor_us:7.0f} us".format(**measured[one.name][-1])
+            said = step()
         except (Disqualified, LoadFailed) as error:
-            out[one.name] = said = str(error)
-            del measured[one.name]
-        print(f"round {number}  {one.name:45} {said}", file=sys.stderr, flush=True)
-    return measured, out
+            self.out[one.name] = said = str(error)
+            self.measured.pop(one.name, None)
+        print(f"{when:10} {one.name:45} {said}", file=sys.stderr, flush=True)
 
+    def _start(self, one, stack):
+        setting = self.setting
+        served = stack.enter_context(serving(one.command(), setting.environment | one.environment(), setting.core))
+        served.wait(one.path)
+        served.check(one.path, setting.expected)
+        self._put(served, one, min(WARM_UP_S, setting.options.seconds))
+        served.rest()
+        self.servers[one] = served
+        self.measured[one.name] = []
+        return "runs"
 
-def _one(contestant, setting):
-    """Measure one contestant once."""
-    options = setting.options
-    with serving(contestant.command(), setting.environment | contestant.environment(), setting.core) as served:
-        served.wait(contestant.path)
-        served.check(contestant.path, setting.expected)
-        load = {"connections": options.connections, "by": setting.load}
-        put(served.address + contestant.path, seconds=min(WARM_UP_S, options.seconds), **load)
+    def _turn(self, one):
+        served = self.servers[one]
+        served.wake()
+        try:
+            figures = self._figures(served, one)
+        finally:
+            served.rest()
+        self.measured[one.name].append(figures)
+        return "{requests_per_second:8.0f} req/s {processor_us:7.0f} us".format(**figures)
+
+    def _figures(self, served, one):
+        served.check(one.path, self.setting.expected)
         before = served.processor_seconds()
-        done = put(served.address + contestant.path, seconds=options.seconds, **load)
+        done = self._put(served, one, self.setting.options.seconds)
         used = served.processor_seconds() - before
-        served.check(contestant.path, setting.expected)
+        return {
+            "requests_per_second": done.requests / done.seconds,
+            "processor_us": used / done.requests * 1e6,
+            "processor_share": used / done.seconds,
+            "p50_ms": done.p50,
+            "p99_ms": done.p99,
+            "load_busy": done.busy,
+        }
+
+    def _put(self, served, one, seconds):
+        connections = self.setting.options.connections
+        done = put(served.address + one.path, connections=connections, seconds=seconds, by=self.setting.load)
         if done.errors or not done.requests:
             raise Disqualified(f"{done.errors} errors in {done.requests} requests; {served.last_words()}")
-    return {
-        "requests_per_second": done.requests / done.seconds,
-        "processor_us": used / done.requests * 1e6,
-        "processor_share": used / done.seconds,
-        "p50_ms": done.p50,
-        "p99_ms": done.p99,
-        "load_busy": done.busy,
-    }
+        return done
 
 
 def _make_room():
@@ -114,8 +148,8 @@ def _entered(options):
 def _options(arguments):
     parser = argparse.ArgumentParser(prog="benchmarks.web", description=__doc__.splitlines()[0])
     parser.add_argument("--database", choices=["sqlite", "postgres"], required=True)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of load, for each contestant in each round")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of load, for each contestant in each round")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--only", nargs="+", metavar="WORD", help="contestants whose name holds one of the words")
     parser.add_argument("--middleware", choices=["none", "project"], default="none")
