@@ -61,9 +61,9 @@ def link(issue):
     return f"[{issue}](https://github.com/{repository}/issues/{number})"
 
 
-def between(text, name, *, table):
+def between(text, name, *, table, by="tools/servers.py"):
     """The text with this table between the two markers of that name."""
-    start, end = f"<!-- {name}: made by tools/servers.py -->", f"<!-- end of {name} -->"
+    start, end = f"<!-- {name}: made by {by} -->", f"<!-- end of {name} -->"
     before, rest = text.split(start)
     return f"{before}{start}\n{table}\n{end}{rest.split(end)[1]}"
 

@@ -98,7 +98,7 @@ def _verdict(ground, pair):
 def _write(pairs, results):
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     page = HERE / "README.md"
-    page.write_text(between(page.read_text(), "comparison", table=table(pairs, results)))
+    page.write_text(between(page.read_text(), "comparison", table=table(pairs, results), by="benchmarks.servers"))
 
 
 def table(pairs, results):
