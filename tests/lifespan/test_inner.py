@@ -9,6 +9,7 @@ from django.core.asgi import get_asgi_application
 from starlette.applications import Starlette
 
 from lifespan import Lifespan, NotStarted, current
+from lifespan.driver import Driver
 from lifespan.testing import running
 from tests.lifespan.noted import noted
 from tests.waiting import until
@@ -153,3 +154,17 @@ async def test_one_that_returns_early_is_not_asked_again():
 
     async with running(Lifespan(app)):
         await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("state", [None, {}])
+async def test_it_gets_a_state_only_where_the_server_has_one(state):
+    scopes = []
+
+    async def app(scope, receive, send):
+        scopes.append(scope)
+
+    async with Driver(Lifespan(app), state=state) as driver:
+        assert await driver.startup()
+        await driver.shutdown()
+
+    assert [scope.get("state") for scope in scopes] == [state]
