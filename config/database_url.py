@@ -29,6 +29,9 @@ SQLITE_OPTIONS = {
     "timeout": 20,
 }
 
+KEPT_S = 600
+"""How long a connection is kept, in seconds: the threads of requests last (`config.asgi`), so this works."""
+
 
 def database_from(url: str, folder: Path) -> dict[str, Any]:
     """The `DATABASES` entry of a URL. `folder`: where relative SQLite paths start. Raises `ImproperlyConfigured`."""
@@ -48,7 +51,7 @@ def _sqlite(parts: SplitResult, folder: Path) -> dict[str, Any]:
     path = unquote(parts.path).removeprefix("/")
     if parts.netloc or not path:
         raise _wrong("SQLite's has three slashes before a relative path and four before an absolute one")
-    return {"ENGINE": ENGINES["sqlite"], "NAME": folder / path, "OPTIONS": {**SQLITE_OPTIONS}}
+    return {"ENGINE": ENGINES["sqlite"], "NAME": folder / path, "CONN_MAX_AGE": KEPT_S, "OPTIONS": {**SQLITE_OPTIONS}}
 
 
 def _server(parts: SplitResult, port: int | None) -> dict[str, Any]:
@@ -62,6 +65,8 @@ def _server(parts: SplitResult, port: int | None) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
         "PORT": str(port or ""),
+        "CONN_MAX_AGE": KEPT_S,
+        "CONN_HEALTH_CHECKS": True,  # or the first request of each thread fails after the database was away
         "OPTIONS": dict(parse_qsl(parts.query)),
     }
 

@@ -9,6 +9,7 @@ A checkout runs without any of them, in development. In production set `DJANGO_D
     DJANGO_CSRF_TRUSTED_ORIGINS   https://host,https://host
     DJANGO_HTTPS                  1: cookies over HTTPS only. Default 0
     DJANGO_STATIC_ROOT            where collectstatic writes; default staticfiles beside this folder
+    DJANGO_REQUEST_THREADS        how many requests of a process may use the database at once; default 16
     DATABASE_URL                  see `config.database_url`; default SQLite beside this folder
     EVENTS_<KEY>                  any key of EVENTS; see `config.environment`
 """
@@ -32,6 +33,13 @@ def _flag(name: str, default: str) -> bool:
     if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
         raise ImproperlyConfigured(f"{name} must be 1 or 0, not {text!r}.")
     return text in ("1", "true", "yes", "on")
+
+
+def _count(name: str, default: str) -> int:
+    text = os.environ.get(name, default).strip()
+    if not text.isdecimal() or int(text) < 1:
+        raise ImproperlyConfigured(f"{name} must be a whole number above 0, not {text!r}.")
+    return int(text)
 
 
 def _words(name: str) -> list[str]:
@@ -108,6 +116,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+
+REQUEST_THREADS = _count("DJANGO_REQUEST_THREADS", "16")
 
 LANGUAGE_CODE = "en"
 USE_TZ = True

@@ -20,6 +20,8 @@ def test_a_postgres_url_is_taken_apart_and_its_password_decoded():
         "PASSWORD": "p@ss/w:rd",
         "HOST": "db.local",
         "PORT": "5433",
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"sslmode": "require"},
     }
 

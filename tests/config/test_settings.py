@@ -57,6 +57,7 @@ def test_production_takes_everything_from_the_environment():
     [
         ({"DJANGO_DEBUG": "0"}, "DJANGO_DEBUG=0 needs DJANGO_SECRET_KEY"),
         ({"DJANGO_DEBUG": "maybe"}, "DJANGO_DEBUG must be 1 or 0, not 'maybe'."),
+        ({"DJANGO_REQUEST_THREADS": "0"}, "DJANGO_REQUEST_THREADS must be a whole number above 0, not '0'."),
         ({"EVENTS_BOOTSTRAP_SERVER": "kafka:9092"}, "BOOTSTRAP_SERVERS"),
     ],
 )
