@@ -23,7 +23,7 @@ from typing import Any
 
 from asgiref.sync import AsyncToSync, ThreadSensitiveContext
 
-from lifespan.asgi import ASGIApp, Receive, Scope, Send
+from lifespan.asgi import ASGIApp, Message, Receive, Scope, Send
 from lifespan.lending import Borrower, Hooks, LentThread, ThreadPool, log, never, nothing
 from lifespan.stuck import Watch
 
@@ -80,7 +80,7 @@ class RequestThreads:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             try:
-                await self.app(scope, receive, send)
+                await self._live(scope, receive, send)
             finally:
                 await self.close()
         elif scope["type"] in ("http", "websocket") and getattr(AsyncToSync.executors, "current", None) is None:
@@ -91,11 +91,32 @@ class RequestThreads:
     async def close(self) -> None:
         """End the threads. Those that still work a second later are named, and end after it.
 
-        A call that comes later gets a new one. Without a lifespan it happens when Python exits.
+        A call that comes later gets a new one. It happens with the lifespan, or else when Python exits.
         """
         if endings := self._end_threads():
             await asyncio.wait([asyncio.wrap_future(ended) for ended in endings.values()], timeout=ENDING_S)
             _name_those_at_work(endings)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The lifespan of `app`; for one that raises at the mere scope, as Django does, one of the threads alone."""
+        concerned = False
+
+        async def asked() -> Message:
+            nonlocal concerned
+            concerned = True
+            return await receive()
+
+        try:
+            await self.app(scope, asked, send)
+        except Exception:
+            if concerned:
+                raise
+        if not concerned:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await self.close()
+            await send({"type": "lifespan.shutdown.complete"})
 
     async def _lend(self, scope: Scope, receive: Receive, send: Send) -> None:
         waits = scope["type"] == "websocket"

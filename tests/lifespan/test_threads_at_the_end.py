@@ -8,6 +8,8 @@ import threading
 
 import pytest
 
+from lifespan import Lifespan
+from lifespan.testing import running
 from lifespan.threads import RequestThreads
 from tests.lifespan.lent import ask, on_a_thread, receive, thread
 from tests.waiting import until
@@ -27,6 +29,31 @@ async def test_threads_end_with_the_lifespan_of_the_application_inside(lent):
 
     assert during == [await receive(), []]
     assert left == ["request-1"]
+
+
+async def test_where_the_application_inside_has_no_lifespan_the_threads_have_one(lent):
+    left = []
+
+    async def django(scope, receive, send):
+        if scope["type"] == "lifespan":
+            raise ValueError("Django can only handle ASGI/HTTP connections, not lifespan.")
+        await on_a_thread(thread)
+
+    application = Lifespan(lent(django, on_thread_exit=lambda: left.append(thread())))
+    async with running(application):
+        await ask(application)
+        during = left.copy()
+
+    assert (during, left) == ([], ["request-1"])
+
+
+async def test_a_lifespan_inside_that_breaks_is_not_replaced(lent):
+    async def broken(scope, receive, send):
+        await receive()
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await ask(lent(broken), {"type": "lifespan"})
 
 
 def app_with_a_thread(app):
