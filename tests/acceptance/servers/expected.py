@@ -93,7 +93,7 @@ OTHERWISE = [
         "failed-start",
         {"exits": (0,)},
         "the parent of several workers exits with 0",
-        ("Kludex/uvicorn#1115", "BerriAI/litellm#37948"),
+        ("Kludex/uvicorn#1115",),
     ),
     Otherwise("uvicorn-reload runserver", "failed-start", {"exits": (0,)}, "it waits until the code changes"),
     Otherwise(
