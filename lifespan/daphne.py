@@ -2,7 +2,7 @@
 
     the application is imported ..... `attend()`: wait for the reactor; where it never runs, nothing happens
     daphne listens, the reactor runs  pause the ports, tell `startup`; then let the waiting connections in
-    a stop signal ................... tell `shutdown`; the reactor waits for the answer
+    a stop signal ................... daphne cancels its requests: wait for them, then tell `shutdown`
 
 All of Twisted is reached through daphne's module, if that is loaded: to import it here would install a reactor.
 """
@@ -17,11 +17,13 @@ from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
-from lifespan.asgi import ASGIApp
 from lifespan.driver import Driver, LifespanFailed
 from lifespan.run import NotStarted, current
 
 log = logging.getLogger("lifespan")
+
+REQUESTS_S = 5.0
+"""The most that cancelled requests may take to end, in seconds. It comes on top of the shutdown's own time limit."""
 
 
 def attend() -> None:
@@ -36,31 +38,31 @@ def _attend(daphne: ModuleType) -> None:
 
 
 def _begin(daphne: ModuleType) -> None:
-    served = _served(daphne)
-    for port in served:
+    ports = _ports(daphne)
+    for port in ports:
         port.stopReading()
-    for application in list(served.values())[:1]:
+    for server in list(ports.values())[:1]:  # the same behind all of them
         loop = asyncio.get_event_loop()  # daphne has set it; it is about to run
-        task = loop.create_task(_hold(application, daphne.reactor, ports=list(served)))
+        task = loop.create_task(_hold(server, daphne.reactor, ports=list(ports)))
         stop = partial(_stop, task, daphne.defer.Deferred.fromFuture)
         daphne.reactor.addSystemEventTrigger("before", "shutdown", stop)
 
 
-def _served(daphne: ModuleType) -> Mapping[Any, ASGIApp]:
-    """The listening ports of daphne, each with the application behind it. TLS is a wrapper in between."""
+def _ports(daphne: ModuleType) -> Mapping[Any, Any]:
+    """The listening ports of daphne, each with the server behind it. TLS is a wrapper in between."""
     served = {}
     for port in daphne.reactor.getReaders():
         factory: Any = getattr(port, "factory", None)
         while hasattr(factory, "wrappedFactory"):
             factory = factory.wrappedFactory
         if isinstance(factory, daphne.HTTPFactory):
-            served[port] = factory.server.application
+            served[port] = factory.server
     return served
 
 
-async def _hold(application: ASGIApp, reactor: Any, *, ports: Iterable[Any]) -> None:
+async def _hold(server: Any, reactor: Any, *, ports: Iterable[Any]) -> None:
     """Start the application, let connections in, and shut it down when this task is cancelled."""
-    async with Driver(application) as driver:
+    async with Driver(server.application) as driver:
         try:
             if not await driver.startup():
                 log.warning("the application that daphne serves has no lifespan; Lifespan must be the outermost")
@@ -73,6 +75,9 @@ async def _hold(application: ASGIApp, reactor: Any, *, ports: Iterable[Any]) -> 
         try:
             await _until_cancelled(reactor)
         finally:
+            for port in ports:
+                port.stopReading()
+            await _until_idle(server)
             with suppress(LifespanFailed):  # it has logged what
                 await driver.shutdown()
 
@@ -84,6 +89,18 @@ async def _until_cancelled(reactor: Any) -> None:
             await current().draining.wait()
             reactor.stop()
     await asyncio.Event().wait()
+
+
+async def _until_idle(server: Any) -> None:
+    """Wait for the requests that daphne has just cancelled, not for long: what catches that may still send."""
+    seconds = REQUESTS_S
+    with suppress(NotStarted):
+        run = current()
+        run.draining.set()
+        seconds = min(seconds, run.shutdown_timeout)
+    found = [one.get("application_instance") for one in server.connections.values()]
+    if requests := list(filter(None, found)):
+        await asyncio.wait(requests, timeout=seconds)
 
 
 def _stop(task: asyncio.Task[None], waited_for: Callable[[asyncio.Future[Any]], Any]) -> Any:

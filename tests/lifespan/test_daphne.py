@@ -10,6 +10,7 @@ import pytest
 from lifespan import Lifespan, current
 from lifespan.driver import Driver
 from tests.lifespan.noted import breaks, hangs, noted
+from tests.virtual_time import in_virtual_time
 from tests.waiting import until
 
 
@@ -17,7 +18,7 @@ class HTTPFactory:
     """What daphne listens with."""
 
     def __init__(self, application):
-        self.server = SimpleNamespace(application=application)
+        self.server = SimpleNamespace(application=application, connections={})
 
 
 class Port:
@@ -121,6 +122,45 @@ async def test_an_application_that_passes_no_lifespan_on_is_served_and_that_is_s
 
     assert caplog.messages == ["the application that daphne serves has no lifespan; Lifespan must be the outermost"]
     assert log == []
+
+
+async def test_what_a_cancelled_request_still_sends_is_sent_while_the_resources_are_open(reactor):
+    log, go = [], asyncio.Event()
+
+    async def request():
+        await go.wait()
+        log.append(f"sends while {current().stage}")
+
+    port = Port(HTTPFactory(Lifespan(nothing, noted("a", log))), wrappers=1)
+    reactor.readers.append(port)
+    reactor.run()
+    await until(lambda: port.reads)
+    connections = port.factory.wrappedFactory.server.connections
+    connections.update(idle={}, busy={"application_instance": asyncio.create_task(request())})
+
+    stopped = reactor.stop()
+    await current().draining.wait()
+    assert not port.reads
+    go.set()
+    await stopped
+
+    assert log == ["open a", "sends while up", "close a"]
+
+
+def test_a_request_that_does_not_end_holds_the_stop_up_for_so_long_only(reactor):
+    port = Port(HTTPFactory(Lifespan(nothing, noted("a", log := []))))
+    reactor.readers.append(port)
+
+    async def serve():
+        reactor.run()
+        await until(lambda: port.reads)
+        port.factory.server.connections["busy"] = {"application_instance": asyncio.create_task(hangs(None))}
+        began = asyncio.get_running_loop().time()
+        await reactor.stop()
+        return asyncio.get_running_loop().time() - began
+
+    assert in_virtual_time(serve()) == pytest.approx(5)
+    assert log == ["open a", "close a"]
 
 
 def test_a_failed_start_leaves_with_3_and_serves_nobody(reactor, caplog):

@@ -33,7 +33,11 @@ async def stream(scope, receive, send):
     await send({"type": "http.response.body", "body": b"data: hello\\n\\n", "more_body": True})
     if scope["path"] == "/fail":
         run.fail(RuntimeError("lost the broker"))
-    await (run.draining.wait() if scope["path"] != "/for-ever" else asyncio.Event().wait())
+    try:
+        await (run.draining.wait() if scope["path"] != "/for-ever" else asyncio.Event().wait())
+    finally:
+        await asyncio.sleep(1 if scope["path"] == "/for-ever" else 0)
+        print("sent while", run.stage, flush=True)
     await send({"type": "http.response.body", "body": b"data: bye\\n\\n"})
 
 @asynccontextmanager
@@ -217,6 +221,17 @@ def test_daphne_leaves_with_1_after_a_failed_run(serve):
     assert response.readline() == b"data: hello\n"
     assert served.process.wait(60) == 1
     assert "flushed" in served.said()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_daphne_cancels_requests_and_they_may_still_send(serve, signum):
+    served = serve("daphne")
+    response = served.open("/for-ever")
+
+    assert served.stop(signum) == 0
+
+    assert re.findall("sent while .*|closing", served.said()) == ["sent while up", "closing"]
+    response.close()
 
 
 def test_daphne_cancels_a_start_that_is_asked_to_stop(serve):

@@ -176,13 +176,6 @@ OTHERWISE = [
     ),
     Otherwise("daphne runserver", IN_FLIGHT, {"client": ("cut",)}, "it cancels its requests at once", NO_LIFESPAN),
     Otherwise(
-        "daphne",
-        "sigterm-in-flight ctrl-c-in-flight group-sigterm-in-flight",
-        {"client": ("cut", "500"), "lost": ((), ("cut",))},
-        "it cancels its requests at once, and what they send then may come too late",
-        NO_LIFESPAN,
-    ),
-    Otherwise(
         "runserver",
         "ctrl-c-in-flight",
         {"client": ("cut",), "lost": (CUT, ())},
