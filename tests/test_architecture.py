@@ -25,6 +25,11 @@ LEFTOVERS = re.compile(
 MAY_IMPORT_LAZILY = {"config/asgi.py", "lifespan/daphne.py"}
 # Names that the ASGI specification gives, in this order: nobody calls these by keyword.
 ASGI = ["scope", "receive", "send"]
+# The optional part of `lifespan`, which alone may know asgiref.
+REQUEST_THREADS = {"lifespan/threads.py", "lifespan/lending.py", "lifespan/stuck.py"}
+# Settings of a public class, each by keyword and with a default: nobody gives them all, and a dataclass would be one
+# more name to import for whoever gives two.
+MANY_OPTIONS = {("lifespan/threads.py", "RequestThreads")}
 
 
 def _in(*places):
@@ -76,6 +81,12 @@ def test_production_code_never_imports_the_test_kit():
     others = [module for module in KNOWN if not str(module.path).startswith("events/testing/")]
 
     none(_offenders(others, "events.testing", "tests", "pytest"))
+
+
+def test_of_lifespan_only_request_threads_import_asgiref_and_nothing_else_imports_them():
+    others = [module for module in _in("lifespan/") if str(module.path) not in REQUEST_THREADS]
+
+    none(_offenders(others, "asgiref", "lifespan.threads", "lifespan.lending", "lifespan.stuck"))
 
 
 def test_in_events_only_the_worker_and_commands_import_lifespan():
@@ -170,6 +181,22 @@ def test_nothing_is_deeper_than_two_folders_but_for_django():
 
 def test_parameters_are_five_at_most():
     none([function.where for function in FUNCTIONS if len([*_positional(function), *_by_name(function)]) > 5])
+
+
+def test_constructors_have_five_parameters_at_most():
+    found = {(str(module.path), name) for module in OURS for name, many in _constructors(module) if many > 5}
+
+    assert found == MANY_OPTIONS
+
+
+def _constructors(module):
+    """The classes with an `__init__` of their own, and how many parameters it has: a dataclass has none."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ClassDef):
+            for function in node.body:
+                if isinstance(function, ast.FunctionDef) and function.name == "__init__":
+                    given = function.args
+                    yield node.name, len([*given.posonlyargs, *given.args, *given.kwonlyargs]) - 1
 
 
 def test_parameters_after_the_second_are_keyword_only():
