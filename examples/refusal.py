@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from django.http import JsonResponse
+import msgspec
+from django.http import HttpResponse
 
 
 class Refused(Exception):
@@ -15,18 +16,17 @@ class Refused(Exception):
         super().__init__(error)
         self.status, self.error, self.change, self.headers = status, error, change, dict(headers or {})
 
-    def response(self) -> JsonResponse:
+    def response(self) -> HttpResponse:
         """The answer."""
         body = {"error": self.error, "change": self.change}
         return answer(body, status=self.status, headers=self.headers)
 
 
-def answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> JsonResponse:
+def answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """JSON, readable in a terminal, that no cache keeps: it depends on who asks, and it changes."""
-    return JsonResponse(
-        body,
-        safe=False,
+    return HttpResponse(
+        msgspec.json.encode(body),
+        content_type="application/json",
         status=status,
         headers={"Cache-Control": "no-store", **(headers or {})},
-        json_dumps_params={"ensure_ascii": False},
     )
