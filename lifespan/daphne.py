@@ -11,9 +11,8 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -38,48 +37,42 @@ def _attend(daphne: ModuleType) -> None:
 
 
 def _begin(daphne: ModuleType) -> None:
-    ports = _ports(daphne)
+    ports = [port for port in daphne.reactor.getReaders() if isinstance(_factory(port), daphne.HTTPFactory)]
     for port in ports:
         port.stopReading()
-    for server in list(ports.values())[:1]:  # the same behind all of them
+    if ports:
         loop = asyncio.get_event_loop()  # daphne has set it; it is about to run
-        task = loop.create_task(_hold(server, daphne.reactor, ports=list(ports)))
-        stop = partial(_stop, task, daphne.defer.Deferred.fromFuture)
-        daphne.reactor.addSystemEventTrigger("before", "shutdown", stop)
+        task = loop.create_task(_hold(_factory(ports[0]).server, daphne.reactor, ports=ports))
+        daphne.reactor.addSystemEventTrigger("before", "shutdown", _stop, daphne, task)
 
 
-def _ports(daphne: ModuleType) -> Mapping[Any, Any]:
-    """The listening ports of daphne, each with the server behind it. TLS is a wrapper in between."""
-    served = {}
-    for port in daphne.reactor.getReaders():
-        factory: Any = getattr(port, "factory", None)
-        while hasattr(factory, "wrappedFactory"):
-            factory = factory.wrappedFactory
-        if isinstance(factory, daphne.HTTPFactory):
-            served[port] = factory.server
-    return served
+def _factory(port: Any) -> Any:
+    """What makes the connections of a port. TLS is a wrapper in between."""
+    factory: Any = getattr(port, "factory", None)
+    while hasattr(factory, "wrappedFactory"):
+        factory = factory.wrappedFactory
+    return factory
 
 
-async def _hold(server: Any, reactor: Any, *, ports: Iterable[Any]) -> None:
+async def _hold(server: Any, reactor: Any, *, ports: list[Any]) -> None:
     """Start the application, let connections in, and shut it down when this task is cancelled."""
-    async with Driver(server.application) as driver:
-        try:
+    try:
+        async with Driver(server.application) as driver:
             if not await driver.startup():
                 log.warning("the application that daphne serves has no lifespan; Lifespan must be the outermost")
-        except LifespanFailed as error:
-            log.critical("%s", error)
-            asyncio.get_running_loop().call_soon(sys.exit, 3)
-            return
-        for port in ports:
-            port.startReading()
-        try:
-            await _until_cancelled(reactor)
-        finally:
             for port in ports:
-                port.stopReading()
-            await _until_idle(server)
-            with suppress(LifespanFailed):  # it has logged what
-                await driver.shutdown()
+                port.startReading()
+            try:
+                await _until_cancelled(reactor)
+            finally:
+                for port in ports:
+                    port.stopReading()
+                await _until_idle(server)
+    except NotStarted as error:
+        log.critical("%s", error)
+        asyncio.get_running_loop().call_soon(sys.exit, 3)
+    except LifespanFailed:
+        pass  # it has logged what
 
 
 async def _until_cancelled(reactor: Any) -> None:
@@ -103,7 +96,7 @@ async def _until_idle(server: Any) -> None:
         await asyncio.wait(requests, timeout=seconds)
 
 
-def _stop(task: asyncio.Task[None], waited_for: Callable[[asyncio.Future[Any]], Any]) -> Any:
+def _stop(daphne: ModuleType, task: asyncio.Task[None]) -> Any:
     """What the reactor waits for before it ends."""
     task.cancel()
-    return waited_for(asyncio.ensure_future(asyncio.wait({task})))
+    return daphne.defer.Deferred.fromFuture(asyncio.ensure_future(asyncio.wait({task})))

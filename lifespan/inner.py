@@ -23,11 +23,13 @@ async def application(run: Run, *, app: ASGIApp, state: dict[str, Any] | None) -
     """
     async with Driver(app, state=state) as inner:
         if await inner.startup():
-            inner.when_ended(lambda error: run.fail(error) if error and run.stage == "up" else None)
+            inner.task.add_done_callback(lambda task: _fail(run, inner.error))
         else:
             level = logging.WARNING if inner.asked else logging.DEBUG
             log.log(level, "the application inside starts without a lifespan of its own", exc_info=inner.error)
-        try:
-            yield state
-        finally:
-            await inner.shutdown()
+        yield state
+
+
+def _fail(run: Run, error: BaseException | None) -> None:
+    if error and run.stage == "up":
+        run.fail(error)

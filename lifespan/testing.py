@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from lifespan.asgi import ASGIApp
-from lifespan.driver import Driver, LifespanFailed
+from lifespan.driver import Driver
 from lifespan.run import NotStarted
 
 
@@ -20,13 +20,6 @@ async def running(application: ASGIApp) -> AsyncIterator[dict[str, Any]]:
     """
     state: dict[str, Any] = {}
     async with Driver(application, state=state) as driver:
-        try:
-            started = await driver.startup()
-        except LifespanFailed as exc:
-            raise NotStarted(str(exc)) from exc
-        if not started:
+        if not await driver.startup():
             raise driver.error or NotStarted("not started: the application has no lifespan, it returns at once")
-        try:
-            yield state
-        finally:
-            await driver.shutdown()
+        yield state

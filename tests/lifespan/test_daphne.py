@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+from functools import partial
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -48,9 +49,9 @@ class Reactor:
     def getReaders(self):
         return self.readers
 
-    def addSystemEventTrigger(self, phase, event, function):
+    def addSystemEventTrigger(self, phase, event, function, *args):
         assert (phase, event) == ("before", "shutdown")
-        self.triggers.append(function)
+        self.triggers.append(partial(function, *args))
 
     def run(self):
         for function, args in self.started:

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from lifespan.driver import Driver, LifespanFailed
+from lifespan import NotStarted
+from lifespan.driver import Driver
 
 
 def answering(*answers):
@@ -25,7 +26,6 @@ async def test_startup_and_shutdown_are_told_by_the_specification():
 
     async with Driver(application) as driver:
         assert await driver.startup()
-        await driver.shutdown()
 
     assert application.told == [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
     assert application.scope == {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
@@ -44,7 +44,7 @@ async def test_a_failure_has_one_line_and_the_rest_is_a_note(more, told):
     application.more = more
 
     async with Driver(application) as driver:
-        with pytest.raises(LifespanFailed) as caught:
+        with pytest.raises(NotStarted) as caught:
             await driver.startup()
 
     assert str(caught.value) == told
@@ -59,7 +59,6 @@ async def test_a_call_that_raises_at_once_is_no_lifespan():
         assert not await driver.startup()
         assert not driver.asked
         assert str(driver.error) == "not for me"
-        await driver.shutdown()
 
 
 async def test_what_still_runs_at_the_end_is_cancelled_and_waited_for():
@@ -67,8 +66,9 @@ async def test_what_still_runs_at_the_end_is_cancelled_and_waited_for():
 
     async def application(scope, receive, send):
         try:
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
+            for answer in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{answer}.complete"})
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0)

@@ -223,7 +223,7 @@ def test_the_answers_and_the_resources_of_a_cell(server, inner, start, body, clo
         ("exits", "lives", "second: SystemExit: 7"),
         ("cancels itself", "lives", "second: CancelledError"),
         ("yields a list", "lives", "second: TypeError: it must yield a dict of names and values, or nothing; not list"),
-        ("starts", "fails to start", "application: LifespanFailed: no cache"),
+        ("starts", "fails to start", "application: NotStarted: no cache"),
         ("starts", "hangs at start", "application: TimeoutError: not started within 25 s"),
     ],
 )
