@@ -29,8 +29,7 @@ class Lifespan:
         shutdown_timeout: float = 20.0,
     ) -> None:
         self.app = app
-        self._resources = resources
-        self._new_run = partial(Run, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
+        self._new_run = partial(Run, *resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
         attend()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +42,7 @@ class Lifespan:
         await receive()
         inner = partial(application, app=self.app, state={} if "state" in scope else None)
         try:
-            run = self._new_run(*self._resources, inner)
+            run = self._new_run(inner)
             await run.start()
         except NotStarted as exc:
             await send({"type": "lifespan.startup.failed", "message": str(exc)})

@@ -64,29 +64,21 @@ class Resources(AsyncExitStack):
             async with asyncio.timeout_at(self._deadline) as self._step:
                 yield
         except BaseException as exc:
-            if isinstance(exc, asyncio.CancelledError) and _cancelled():
-                raise
-            self._tell(name, exc)
+            task = asyncio.current_task()
+            if isinstance(exc, asyncio.CancelledError) and task and task.cancelling():
+                raise  # somebody has cancelled us; else it is the resource's own
+            if untold := _untold(exc):
+                late = self._step and self._step.expired()
+                self.problems.append(f"{name}: {f'TimeoutError: {self._late}' if late else one_line(untold)}")
+                log.error("%s", self.problems[-1], exc_info=worth_a_traceback(untold))
             raise ResourceFailed from exc
         finally:
             self._step = None
-
-    def _tell(self, name: str, exc: BaseException) -> None:
-        if untold := _untold(exc):
-            late = self._step and self._step.expired()
-            self.problems.append(f"{name}: {f'TimeoutError: {self._late}' if late else one_line(untold)}")
-            log.error("%s", self.problems[-1], exc_info=worth_a_traceback(untold))
 
 
 def _name_of(resource: object) -> str:
     function = resource.func if isinstance(resource, partial) else resource
     return str(getattr(function, "__name__", type(function).__name__)).removeprefix("_")
-
-
-def _cancelled() -> bool:
-    """Whether somebody has cancelled this task; else a `CancelledError` is the resource's own."""
-    task = asyncio.current_task()
-    return bool(task and task.cancelling())
 
 
 def _untold(exc: BaseException) -> BaseException | None:

@@ -62,7 +62,7 @@ class Run:
         self.problems: list[str] = self._open.problems
         self._alone = alone
         self._signals = StopSignals(self._heard, alone=alone)
-        self._asked = self._hurried = False
+        self._hurried = False
         self._up = self.loop.create_future()
         self._finishing = asyncio.Event()
 
@@ -79,9 +79,7 @@ class Run:
 
     async def finish(self) -> None:
         """Close all resources, in reverse. What breaks is told in `problems`, not raised."""
-        self._finishing.set()
-        if self.stage == "opening":
-            self._task.cancel()
+        self._end()
         await self.ended()
 
     async def ended(self) -> None:
@@ -111,10 +109,7 @@ class Run:
         log.warning("asked to stop again: what is not closed within %g s is left", HURRY_S)
         self.shutdown_timeout = HURRY_S
         self._open.allow(HURRY_S, late="closed")
-        self.draining.set()
-        self._finishing.set()
-        if self.stage == "opening":
-            self._task.cancel()
+        self._end()
 
     def _heard(self, again: bool) -> None:
         react = self.hurry if again else self._stop if self._alone else self._drain
@@ -127,15 +122,15 @@ class Run:
 
     def _stop(self) -> None:
         self._drain()
-        if self._asked or self._finishing.is_set():
-            return
-        self._asked = True
-        if self.stage == "opening":
-            self._task.cancel()
-        elif self._alone:
-            self._finishing.set()
-        elif self._up.done():
+        if self._alone or self.stage == "opening":
+            self._end()
+        elif self._up.done() and not self._finishing.is_set() and not self.sets_exit_code:
             self.sets_exit_code = self._signals.ask_to_stop()
+
+    def _end(self) -> None:
+        if self.stage == "opening" and not self._finishing.is_set():
+            self._task.cancel()
+        self._finishing.set()
 
     async def _own(self) -> None:
         _runs.append(self)
@@ -166,21 +161,21 @@ class Run:
 _runs: list[Run] = []  # those that are up, or about to be, or closing
 
 
-def current(loop: asyncio.AbstractEventLoop | None = None) -> Run:
-    """Return the run of `loop`, by default of the running event loop. Raises `NotStarted` where there is none.
+def current() -> Run:
+    """Return the run of the running event loop. Raises `NotStarted` where there is none.
 
-    A thread without a loop (a sync view) gets the run of its process, if all runs there are on one loop; else it
-    must name the `loop`. From a thread, use what is in `state` by `asyncio.run_coroutine_threadsafe(…, run.loop)`.
+    A thread without a loop (a sync view) gets the run of its process, if all runs there are on one loop. There, use
+    what is in `state` by `asyncio.run_coroutine_threadsafe(…, run.loop)`.
     """
+    found = list(_runs)
     with suppress(RuntimeError):
-        loop = loop or asyncio.get_running_loop()
-    found = [run for run in _runs if loop in (None, run.loop)]
-    if len({run.loop for run in found}) > 1:
-        raise NotStarted("not started here: several event loops have a run; name yours: current(loop)")
+        loop = asyncio.get_running_loop()
+        found = [run for run in found if run.loop is loop]
     if not found:
-        where = "in this process" if loop is None else "on this event loop"
         how = "serve lifespan.Lifespan(application, ...) by an ASGI server (no WSGI, no --lifespan off)"
-        raise NotStarted(f"not started: no run {where}; {how}, or use lifespan.run(...)")
+        raise NotStarted(f"not started: there is no run here; {how}, or use lifespan.run(...)")
+    if len({run.loop for run in found}) > 1:
+        raise NotStarted("not started here: several event loops have a run; ask on yours, and hand on the answer")
     return found[-1]
 
 

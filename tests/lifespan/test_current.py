@@ -17,12 +17,11 @@ async def test_current_is_the_run_of_this_loop_and_of_its_threads():
     await run.start()
 
     assert current() is run
-    assert current(run.loop) is run
     assert await asyncio.to_thread(current) is run
     await run.finish()
-    with pytest.raises(NotStarted, match="not started: no run on this event loop; serve lifespan.Lifespan"):
+    with pytest.raises(NotStarted, match="not started: there is no run here; serve lifespan.Lifespan"):
         current()
-    with pytest.raises(NotStarted, match="not started: no run in this process"):
+    with pytest.raises(NotStarted, match="there is no run here"):
         await asyncio.to_thread(current)
 
 
@@ -37,7 +36,7 @@ async def test_of_two_runs_on_a_loop_the_younger_is_current():
     await older.finish()
 
 
-async def test_where_several_loops_run_a_thread_must_name_its_own():
+async def test_where_several_loops_run_none_is_the_run_of_a_thread():
     up, over = threading.Event(), threading.Event()
 
     async def other():
@@ -53,9 +52,9 @@ async def test_where_several_loops_run_a_thread_must_name_its_own():
     await run.start()
     await asyncio.to_thread(up.wait)
 
-    with pytest.raises(NotStarted, match="name yours"):
+    with pytest.raises(NotStarted, match="several event loops have a run"):
         await asyncio.to_thread(current)
-    assert await asyncio.to_thread(current, run.loop) is run
+    assert current() is run
 
     over.set()
     await run.finish()

@@ -296,4 +296,4 @@ def test_with_the_lifespan_off_it_says_that_nothing_is_started(serve):
     response = serve("uvicorn, off").open()
 
     assert response.status == 503
-    assert b"not started: no run on this event loop; serve lifespan.Lifespan" in response.read()
+    assert b"not started: there is no run here; serve lifespan.Lifespan" in response.read()
