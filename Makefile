@@ -1,12 +1,12 @@
 # Each line after `##` is printed by `make help`. On a bare machine everything sets itself up: only python3 and a
 # package index are needed. Variables: PYTHON=..., PORT=8000, ONLY=3.12-5.2 (of the matrix),
-# ONLY=layers (of bench), DO=start|stop|status.
+# ONLY=layers (of bench), DJANGO=5.2 (of django-tests), DO=start|stop|status.
 
 BOOT = python3
 VENV = .venv/bin/python
 DO ?= start
 
-.PHONY: help run test acceptance check matrix bench kafka kafka-stop kafka-status \
+.PHONY: help run test acceptance check matrix django-tests bench kafka kafka-stop kafka-status \
         postgres postgres-stop postgres-status install clean
 
 help: ## print these lines
@@ -26,6 +26,9 @@ check: install ## run what needs no server and ends in seconds: format, lint, ty
 
 matrix: ## run the tests that need no server on each Python and Django we support (ONLY=3.12-5.2)
 	@$(BOOT) -m tools.matrix
+
+django-tests: install ## run Django's own tests of its ASGI handler against ours (DJANGO=5.2)
+	@$(VENV) -m tools.django_tests $(DJANGO)
 
 bench: install ## measure against the alternatives, into benchmarks/results (ONLY=layers, sqlite or postgres)
 	@$(VENV) -m benchmarks $(ONLY)

@@ -1,12 +1,13 @@
-"""Runs Django's own tests of its ASGI handler against ours: `python -m tools.django_tests 6.1` (or 5.2, 6.0).
+"""Runs Django's own tests of its ASGI handler against ours: `make django-tests` (DJANGO=5.2).
 
-It gets Django's source package of that line into `.run/django`, and runs `tests/asgi` three times: with Django's
-handler, with `events.asgi.DjangoASGI`, and with that one on lent threads.
+It gets the source package of that line of Django, or of the installed one's, into `.run/django`, and runs `tests/asgi`
+three times: with Django's handler, with `events.asgi.DjangoASGI`, and with that one on lent threads.
 """
 
 import subprocess
 import sys
 import tarfile
+from importlib.metadata import version
 
 from tools import install
 
@@ -14,9 +15,9 @@ PLACE = install.ROOT / ".run" / "django"
 FORMS = ("django", "ours", "threads")
 
 
-def main(line="6.1"):
+def main(line=""):
     """Run the three; return 1 when one of them failed."""
-    sources = _sources(line)
+    sources = _sources(line or ".".join(version("django").split(".")[:2]))
     failed = [form for form in FORMS if not _passes(sources, form)]
     return f"failed: {' '.join(failed)}" if failed else 0
 

@@ -44,7 +44,7 @@ def test_every_make_target_and_command_that_a_paper_names_exists(paper):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     ours = {"import_quotes", "demo_user"}
 
-    assert set(re.findall(r"(?<!`)\bmake ([a-z]+)(?=`|\s+#|\n|$)", text)) <= targets
+    assert set(re.findall(r"(?<!`)\bmake ([a-z-]+)(?=`|\s+#|\n|$)", text)) <= targets
     assert set(re.findall(r"manage\.py (\w+)", text)) <= {*get_commands(), *ours}
 
 
