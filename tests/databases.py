@@ -25,7 +25,9 @@ def _sqlite_file(tmp_path_factory, django_db_blocker):
 
 @pytest.fixture(scope="session")
 def _postgres_settings(request, django_db_blocker):
-    settings = database_from(request.getfixturevalue("postgres_server").url("events_tests"), None)
+    given = database_from(request.getfixturevalue("postgres_server").url("events_tests"), None)
+    # As Django has it by default: what relies on more than that must be seen here.
+    settings = {**given, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False}
     with django_db_blocker.unblock():
         _migrate(settings)
     return settings

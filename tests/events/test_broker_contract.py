@@ -30,6 +30,7 @@ class Reader:
         self.may_give_up = asyncio.Event()
         self.may_give_up.set()
         self.committed_at_give_up = None
+        self.away = None
 
     def report(self):
         return []
@@ -49,6 +50,9 @@ class Reader:
     def lost(self, why):
         self.events.append("lost")
         self.owned = set()
+
+    def reach(self, error):
+        self.away = error
 
     async def fetch(self, at_most=500):
         fetched = await self.consumer.fetch(self.owned, at_most)
