@@ -15,4 +15,7 @@ from events.worker import process_here
 async def health(request: HttpRequest, probe: Probe) -> JsonResponse:
     """200 or 503, and why. `probe`: what is asked, see `docs/operations.md`."""
     status, told = answer(process_here(), probe)
-    return JsonResponse(told, status=status, headers=NO_STORE)
+    response = JsonResponse(told, status=status, headers=NO_STORE)
+    # Django logs each 5xx as an error, and mails it to ADMINS: in an outage one for every probe. The log has its line.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response

@@ -86,6 +86,13 @@ def test_under_wsgi_it_says_the_same():
     assert (response.status_code, response.json()["state"]) == (503, "not started")
 
 
+async def test_a_probe_that_is_told_503_is_no_error_in_the_log_and_no_mail_to_admins(caplog):
+    status, _ = await ask("ready")
+
+    assert status == 503
+    assert [record for record in caplog.records if record.name == "django.request"] == []
+
+
 async def test_only_get_and_head_are_answered_and_nobody_need_be_signed_in():
     refused = await health(RequestFactory().post("/health/"), probe="")
     head = await AsyncClient().head("/health/live")
