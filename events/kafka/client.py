@@ -1,8 +1,9 @@
 """What consumers and producers have in common: aiokafka's client, made safe.
 
-Two things are wrong with it for us. It asks for metadata in a way that lets the brokers create a topic, and while a
+Three things are wrong with it for us. It asks for metadata in a way that lets the brokers create a topic. While a
 partition has no leader it asks without a pause: 3,400 to 7,000 log records a second and half a core (measured;
-with half a second between two requests 3 records a second and 2 %).
+with half a second between two requests 3 records a second and 2 %). And while it has no topic of its own, as a producer
+that has sent nothing, it asks for those of the whole cluster, every 30 s.
 """
 
 import asyncio
@@ -26,25 +27,30 @@ LOOKS = 3
 
 
 def prepare(client: Any, *, told: Callable[[BrokerUnavailable | None], None] | None = None) -> None:
-    """Make an `AIOKafkaClient` safe. Call it before the client starts. `told`: see `events.kafka.reach`."""
+    """Make an `AIOKafkaClient` safe. Call it before the client starts. `told`: see `events.kafka.reach`.
+
+    Without `told` it is one for questions, which may also be about all topics.
+    """
     private.require(client, private.CLIENT)
     watch(client, told)
-    client._get_conn = partial(_connection, client._get_conn)
+    client._get_conn = partial(_connection, client._get_conn, of_all=None if told is None else ())
     client.force_metadata_update = spaced = _Spaced(client.force_metadata_update)
     client.close = partial(_close, client, client.close, spaced=spaced)
 
 
-async def _connection(get: Any, *arguments: Any, **options: Any) -> Any:
+async def _connection(get: Any, *arguments: Any, of_all: Collection[str] | None, **options: Any) -> Any:
     connection = await get(*arguments, **options)
     if connection is not None and not isinstance(connection.send, partial):
         private.require(connection, private.CONNECTION)
-        connection.send = partial(_send, connection.send)
+        connection.send = partial(_send, connection.send, of_all)
     return connection
 
 
-def _send(send: Any, request: Any, *arguments: Any, **options: Any) -> Any:
+def _send(send: Any, of_all: Collection[str] | None, request: Any, *arguments: Any, **options: Any) -> Any:
+    """`of_all`: the topics to ask for where aiokafka asks for all; None: all."""
     if isinstance(request, MetadataRequest):
-        request = MetadataRequest(request._topics, allow_auto_topic_creation=False)
+        topics = of_all if request._topics is None else request._topics
+        request = MetadataRequest(topics, allow_auto_topic_creation=False)
     return send(request, *arguments, **options)
 
 

@@ -1,17 +1,22 @@
 """Whether the brokers answer a client, and whether they refuse its log-in: aiokafka only logs both.
 
 Its bootstrap says "Unable to bootstrap" for a wrong password as for a host that is down, and a running client tries for
-ever without an error. So the outcome of every metadata request is told, and where brokers are to be logged in to and
-none answers, one connection more is made to hear what they say.
+ever without an error. So the outcome of every metadata request is told, and when none answers, those that the settings
+name are asked once more:
+
+* A client is refused for good only when each of them refuses its log-in: one that is away may still take it.
+* One that answers tells where the brokers are by now. aiokafka asks for ever at the addresses that it was told first,
+  so a running client would never find brokers that have moved (KIP-899).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from events.core.errors import BrokerUnavailable, ClientRefused
 from events.kafka.failures import described, is_for_good
@@ -19,8 +24,8 @@ from events.kafka.failures import described, is_for_good
 AGAIN_S = 1.0
 """Seconds until brokers that were away are asked again."""
 
-LOG_IN_S = 10.0
-"""The most seconds for one such connection."""
+ASK_S = 10.0
+"""The most seconds for one such connection, log-in and answer."""
 
 _LOG_IN = (
     "client_id",
@@ -51,43 +56,62 @@ async def _bootstrap(client: Any, bootstrap: Callable[[], Any]) -> None:
     try:
         await bootstrap()
     except KafkaConnectionError:
-        if refusal := await _refusal(client):
-            raise refusal from None
-        raise
+        refusals = _refusals(said := await _ask_all(client)) if client._security_protocol.startswith("SASL") else []
+        if not refusals:
+            raise
+        raise (refusals[0] if refusals == said else KafkaConnectionError(_in_part(refusals))) from None
 
 
-async def _update(client: Any, update: Callable[..., Any], *arguments: Any, told: Told) -> Any:
-    answered = await update(*arguments)
+async def _update(client: Any, update: Callable[..., Any], cluster: Any, topics: Collection[str], *, told: Told) -> Any:
+    if not (answered := await update(cluster, topics)):
+        said = await _ask_all(client, topics)
+        answered = _moved(cluster, said) and await update(cluster, topics)
     if answered:
         told(None)
     else:
-        told(await _away(client))
+        told(_away(client, said))
         asyncio.get_running_loop().call_later(AGAIN_S, client.force_metadata_update)  # an idle client would not ask
     return answered
 
 
-async def _away(client: Any) -> BrokerUnavailable:
-    refusal, where = await _refusal(client), ",".join(f"{host}:{port}" for host, port, _ in client.hosts)
-    if refusal:
-        return ClientRefused(f"The brokers at {where} refuse this client: {described(refusal)}")
-    return BrokerUnavailable(f"No broker answers at {where}.")
+def _moved(cluster: Any, said: Sequence[Any]) -> bool:
+    """Take over what a broker says. Whether there are others now than those that did not answer."""
+    before = set(cluster.brokers())
+    for one in said:
+        if not isinstance(one, Exception) and one.brokers:
+            cluster.update_metadata(one)
+            return set(cluster.brokers()) != before
+    return False
 
 
-async def _refusal(client: Any) -> BaseException | None:
-    """What the brokers say when they refuse our log-in; None: they do not, or nobody answers.
+def _away(client: Any, said: Sequence[Any]) -> BrokerUnavailable:
+    refusals, where = _refusals(said), ",".join(f"{host}:{port}" for host, port, _ in client.hosts)
+    if refusals and refusals == said:
+        return ClientRefused(f"The brokers at {where} refuse this client: {described(refusals[0])}")
+    return BrokerUnavailable(f"No broker answers at {where}" + (f": {_in_part(refusals)}" if refusals else "."))
 
-    The error comes without the frames in which it came up: their local variables are the password.
-    """
-    if not client._security_protocol.startswith("SASL"):
-        return None
-    for host, port, _ in client.hosts:
-        try:
-            async with asyncio.timeout(LOG_IN_S):
-                connection = await create_conn(host, port, **{name: getattr(client, f"_{name}") for name in _LOG_IN})
-        except Exception as error:
-            if is_for_good(error):
-                return error.with_traceback(None)
-        else:
-            connection.close()
-            return None
-    return None
+
+def _refusals(said: Sequence[Any]) -> list[Exception]:
+    return [one for one in said if isinstance(one, Exception) and is_for_good(one)]
+
+
+def _in_part(refusals: Sequence[Exception]) -> str:
+    return f"{len(refusals)} of them refuse this client, the others are away: {described(refusals[0])}"
+
+
+async def _ask_all(client: Any, topics: Collection[str] = ()) -> list[Any]:
+    """What each broker that the settings name says: its metadata, or an error."""
+    return await asyncio.gather(*(_ask(client, host, port, topics=topics) for host, port, _ in client.hosts))
+
+
+async def _ask(client: Any, host: str, port: int, *, topics: Collection[str]) -> Any:
+    """Errors come without the frames in which they came up: their local variables are the password."""
+    try:
+        async with asyncio.timeout(ASK_S):
+            connection = await create_conn(host, port, **{name: getattr(client, f"_{name}") for name in _LOG_IN})
+            try:
+                return await connection.send(MetadataRequest(list(topics), allow_auto_topic_creation=False))
+            finally:
+                connection.close()
+    except Exception as error:
+        return error.with_traceback(None)

@@ -10,6 +10,7 @@ from events.kafka.connection import Connection, WrongArguments
 from events.kafka.consumer import KafkaConsumer
 from events.kafka.failures import membership_lost, unavailable
 from events.kafka.producer import KafkaProducer
+from tests.brokers import FaultyBroker
 from tests.events.kafka.owner import RecordingOwner, connect
 from tests.events.kafka.refusing import LOG_IN_FAILED, NOT_A_LOG_IN_LISTENER, refusing_broker
 from tests.waiting import until
@@ -80,6 +81,43 @@ async def test_a_running_consumer_tells_that_kafka_is_away_and_that_it_is_back(m
         await consumer.stop()
 
     assert said == f"No broker answers at {mock_cluster.address}."
+
+
+async def test_one_broker_that_refuses_while_the_others_are_away_is_an_outage():
+    async with refusing_broker() as address:
+        with pytest.raises(BrokerUnavailable, match="1 of them refuse this client, the others are away") as caught:
+            await producer_at(f"{address},127.0.0.1:9").start()
+
+    assert not isinstance(caught.value, ClientRefused)
+
+
+async def test_a_client_that_runs_finds_brokers_that_have_moved(mock_cluster, request):
+    moved = FaultyBroker()
+    request.addfinalizer(moved.close)
+    for cluster in (mock_cluster, moved):
+        cluster.create_topic("quotes", 1)
+    owner = RecordingOwner()
+    consumer = KafkaConsumer(Connection(f"{mock_cluster.address},{moved.address}"), "g", ["quotes"], client_id="x")
+    await consumer.start(owner)
+    try:
+        mock_cluster.down()
+        await until(lambda: str(consumer._client._client.cluster.brokers()).find(moved.address.split(":")[1]) > 0, 60)
+        await until(lambda: owner.away is None, 60)
+    finally:
+        await consumer.stop()
+
+
+async def test_a_producer_that_has_sent_nothing_does_not_ask_for_all_topics_of_the_cluster(mock_cluster):
+    mock_cluster.create_topic("somebody-else's", 1)
+    producer = KafkaProducer(connect(mock_cluster), deadline_s=20, client_id="x")
+    await producer.start()
+    try:
+        answered = await producer._client.client.force_metadata_update()
+        known = producer._client.client.cluster.topics()
+    finally:
+        await producer.stop()
+
+    assert (answered, known) == (True, set())
 
 
 async def test_a_producer_that_runs_knows_that_kafka_is_away(mock_cluster):
