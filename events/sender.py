@@ -164,11 +164,11 @@ class Sender:
         return results
 
     async def _connect(self) -> Producer:
+        if self._producer and self._producer.away:  # so it was when it last looked: a new one knows how it is now
+            await self._drop_producer()
         if self._producer is None:
             self._producer = self._make_producer()
             await self._producer.start()
-        elif self._producer.away:
-            raise self._producer.away
         return self._producer
 
     def _note(self, error: BrokerUnavailable | None) -> None:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from events.core.broker import OutgoingRecord
+from events.core.broker import OutgoingRecord, Place
 from events.core.errors import BrokerUnavailable, ClientRefused
 from events.kafka.connection import WrongArguments
 from events.sending import sending
@@ -57,9 +57,19 @@ async def test_an_outage_ends_by_itself_and_not_with_the_next_event(kafka, caplo
 async def test_that_kafka_went_away_is_seen_while_nobody_sends(kafka):
     async with kept(kafka.make_producer, eager=True) as sender:
         await until(lambda: kafka.producers)
-        kafka.producers[0].away = BrokerUnavailable("no broker answers")
-        await until(lambda: kafka.starts == 2)
+        kafka.away, kafka.producers[0].away = True, BrokerUnavailable("no broker answers")
+        await until(lambda: sender.part("send", eager=True).state == "waiting")
+        kafka.away = False
         await until(lambda: sender.part("send", eager=True).state == "running")
+
+
+async def test_an_outage_that_is_over_and_was_not_seen_to_end_costs_no_event(kafka):
+    async with kept(kafka.make_producer, eager=True) as sender:
+        await until(lambda: kafka.producers)
+        kafka.producers[0].away = BrokerUnavailable("no broker answered a moment ago")
+        [place] = await sender.send([RECORD], 5)
+
+    assert isinstance(place, Place)
 
 
 async def test_a_refused_record_is_no_outage(kafka):
