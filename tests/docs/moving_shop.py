@@ -1,5 +1,6 @@
 """A shop that moves: a project in a folder, made of what `startproject` writes and of the files of docs/moving.md."""
 
+import json
 import os
 import re
 import sqlite3
@@ -7,6 +8,8 @@ import subprocess
 import sys
 import uuid
 from contextlib import closing
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from tests.docs.test_papers import ROOT
 from tests.waiting import until_sync
@@ -137,6 +140,15 @@ class Shop:
     def dead_letters(self):
         """The reasons, in order."""
         return self._column("SELECT reason FROM kafka_events_held ORDER BY id")
+
+    def headers(self, count):
+        """The names of the headers of so many records in the topic, by title."""
+        reader = Consumer({"bootstrap.servers": self.environment["KAFKA"], "group.id": f"reader-{self.run_id}"})
+        partitions = reader.list_topics(self.topic, timeout=WAIT_S).topics[self.topic].partitions
+        reader.assign([TopicPartition(self.topic, number, OFFSET_BEGINNING) for number in partitions])
+        with closing(reader):
+            records = reader.consume(count, WAIT_S)
+        return {json.loads(one.value())["title"]: set(dict(one.headers() or ())) for one in records}
 
     def _column(self, query):
         with closing(sqlite3.connect(self.folder / "db.sqlite3", timeout=20)) as connection:

@@ -31,8 +31,8 @@ def shop(tmp_path, made, kafka_server, search):
 
 
 def test_the_paper_shows_these_files():
-    olds = ["consumer", "producer", "signals", "starlette_asgi", "stream", "typed_producer"]
-    news = ["asgi", "changes", "contracts", "notify", "rehearsal", "subscribers"]
+    olds = ["consumer", "producer", "signals", "starlette_asgi", "stream", "stream_changes", "typed_producer"]
+    news = ["asgi", "async_changes", "bulk_changes", "changes", "contracts", "notify", "rehearsal", "subscribers"]
 
     assert sorted(snippets()) == [f"before/{name}.py" for name in olds] + [f"shop/{name}.py" for name in news]
 
@@ -106,6 +106,39 @@ def test_ours_goes_on_where_faststream_stopped_with_starlette_and_without(shop):
     assert shop.dead_letters() == []
 
 
+BY_FASTSTREAM = """
+import asyncio
+from before.stream import broker
+from before.stream_changes import add_quote
+async def main():
+    async with broker:
+        await add_quote({!r})
+asyncio.run(main())
+"""
+BY_OURS = "import asyncio\nfrom shop.async_changes import add_quote\nasyncio.run(add_quote({!r}))"
+
+
+@pytest.mark.acceptance
+def test_ours_handles_what_faststream_publishes_and_faststream_what_is_published_here(shop):
+    shop.take("before/stream.py", "before/stream_changes.py", "shop/async_changes.py", "shop/asgi.py")
+    shop.do(BY_FASTSTREAM.format("one"))
+    shop.do(BY_OURS.format("two"))
+    serve(shop, "shop.asgi", until=2)
+    shop.take("shop/subscribers.py").do(BY_FASTSTREAM.format("three"))
+    shop.do(BY_OURS.format("four"))
+    shop.python("-m", "django", "events_relay", "--once")
+
+    shop.consume(2, "likes")
+
+    headers = shop.headers(4)
+    assert shop.titles() == ["one", "two", "three", "four"]
+    assert shop.dead_letters() == []
+    assert [("correlation_id" in names, "ce_type" in names) for names in (headers["three"], headers["four"])] == [
+        (True, False),
+        (False, True),
+    ]
+
+
 def serve(shop, module, *, until):
     """Serve an application until the other side knows so many."""
     server = shop.start("-m", "uvicorn", f"{module}:application", "--port", "0")
@@ -135,6 +168,45 @@ def search():
         server.shutdown()
 
 
+def tell_search(shop, records):
+    """Let the subscriber that tells the other side handle so many records."""
+    shop.python("-m", "django", "events_relay", "--once")
+    shop.take("shop/notify.py").write("shop/subscribers.py", "import shop.notify\n")
+    group = f"shop-{shop.run_id}.tell_search"
+    shop.python("-m", "django", "events_consume", "--group", group, "--max-messages", str(records))
+
+
+@pytest.mark.acceptance
+def test_while_the_signal_stays_events_gather_and_a_subscriber_tells_them_once_more(shop, search):
+    told = search[1]
+    shop.take("shop/changes.py", "before/signals.py")
+    shop.do("import before.signals\nfrom shop.changes import add_quote\nadd_quote('step one')")
+    by_signal = told.copy()
+
+    shop.add("step two", by="shop.changes")
+    tell_search(shop, 2)
+
+    assert by_signal == [("step one", "quote-1")]
+    assert sorted(title for title, _ in told[1:]) == ["step one", "step two"]
+
+
+@pytest.mark.acceptance
+def test_bulk_writes_are_told_by_events_and_not_by_a_signal(shop, search):
+    told = search[1]
+    shop.take("shop/bulk_changes.py", "before/signals.py")
+    shop.do(
+        "import before.signals\nfrom django.db import transaction\nfrom shop.bulk_changes import add_quotes\n"
+        "with transaction.atomic():\n    add_quotes(['rolled back'])\n    transaction.set_rollback(True)\n"
+        "add_quotes(['one', 'two'])"
+    )
+    by_signal = told.copy()
+
+    tell_search(shop, 2)
+
+    assert by_signal == []
+    assert sorted(title for title, _ in told) == ["one", "two"]
+
+
 @pytest.mark.acceptance
 def test_a_signal_tells_what_is_rolled_back_and_an_event_does_not(shop, search):
     told = search[1]
@@ -146,10 +218,8 @@ def test_a_signal_tells_what_is_rolled_back_and_an_event_does_not(shop, search):
     shop.do(f"import before.signals\n{rolled_back}")
     by_signal = told.copy()
 
-    shop.take("shop/notify.py").write("shop/subscribers.py", "import shop.notify\n")
     shop.do(rolled_back + "add_quote('committed')")
-    shop.python("-m", "django", "events_relay", "--once")
-    shop.python("-m", "django", "events_consume", "--group", f"shop-{shop.run_id}.tell_search", "--max-messages", "1")
+    tell_search(shop, 1)
 
     assert [title for title, _ in by_signal] == ["rolled back"]
     assert [title for title, _ in told[1:]] == ["committed"]
