@@ -31,6 +31,8 @@ from events.conf import config
 IDLE_S = 1.0
 """Seconds after which an unused connection is checked before it is used again; the check takes 0.1 ms."""
 
+COMES_AGAIN = "What it wrote in a transaction is rolled back with the process, and the event comes again."
+
 logger = logging.getLogger("events.database")
 
 
@@ -130,11 +132,14 @@ class DatabaseThread(Executor):
 
 
 class DatabaseThreads:
-    """At most `size` database threads on one event loop. The one used last is lent first."""
+    """At most `size` database threads on one event loop. The one used last is lent first.
 
-    def __init__(self, size: int, name: str = "database") -> None:
+    `left`: what to say of a subscriber that still runs in one when they are closed.
+    """
+
+    def __init__(self, size: int, name: str = "database", *, left: str = COMES_AGAIN) -> None:
         self.size = size
-        self._name = name
+        self._name, self._left = name, left
         self._room = asyncio.Semaphore(size)
         self._idle: list[DatabaseThread] = []
         self._all: list[DatabaseThread] = []
@@ -159,10 +164,7 @@ class DatabaseThreads:
         endings = [asyncio.wrap_future(thread.ended) for thread in self._all]
         if endings and (running := (await asyncio.wait(endings, timeout=within_s))[1]):
             logger.warning(
-                "%d of %d database threads still run a subscriber. What it wrote in a transaction is rolled back with "
-                "the process, and the event comes again.",
-                len(running),
-                len(endings),
+                "%d of %d database threads still run a subscriber. %s", len(running), len(endings), self._left
             )
 
     def _new(self) -> DatabaseThread:
@@ -188,9 +190,11 @@ class DatabaseThreads:
 
 
 @asynccontextmanager
-async def database_threads(size: int = 0, name: str = "database") -> AsyncIterator[DatabaseThreads]:
+async def database_threads(
+    size: int = 0, name: str = "database", *, left: str = COMES_AGAIN
+) -> AsyncIterator[DatabaseThreads]:
     """Database threads, held open. `size`: 0 takes `EVENTS["DATABASE_THREADS"]`, on SQLite 1: it has one writer."""
-    threads = DatabaseThreads(size or default_size(), name)
+    threads = DatabaseThreads(size or default_size(), name, left=left)
     try:
         yield threads
     finally:

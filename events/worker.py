@@ -39,6 +39,8 @@ from lifespan import NotStarted, Resource, Run, current
 
 log = logging.getLogger("events.worker")
 
+NOT_AGAIN = "It is a broadcast: it ends with the process, and the event does not come again."
+
 UP_S = 5.0
 """The most seconds that a start waits until broadcasts are heard. Kafka may be away: then it goes on without."""
 
@@ -229,7 +231,7 @@ async def _parts(run: Run, role: Role) -> AsyncIterator[_Parts]:
 async def _broadcast(brokers: Brokers, subscriber: Subscriber) -> AsyncIterator[Broadcast]:
     """A broadcast subscriber, with a thread of its own in case that it is a sync one."""
     given = config()
-    async with database_threads(1, subscriber.name) as threads:
+    async with database_threads(1, subscriber.name, left=NOT_AGAIN) as threads:
         hearing = Hearing(subscriber, Codec(given.source, given.PREFIX), threads)
         yield Broadcast(f"Broadcast {subscriber.name}", partial(brokers.listener, subscriber), hearing.hear)
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 import time
 from contextlib import asynccontextmanager, suppress
 
@@ -94,6 +95,25 @@ async def test_a_subscriber_that_hangs_or_raises_holds_up_no_other_and_no_stop(e
         await hangs.wait()
 
     assert heard == list(range(5))
+
+
+@pytest.mark.embedded
+async def test_a_sync_call_that_outlives_the_stop_is_not_said_to_come_again(embedded, declared, monkeypatch, caplog):
+    monkeypatch.setattr(broadcast, "STOP_S", 0.1)
+    begun, may_end = threading.Event(), threading.Event()
+
+    @declared.subscriber(Happened, broadcast=True)
+    def hang(event):
+        begun.set()
+        may_end.wait(60)
+
+    async with asyncio.timeout(60), up(sending), up(broadcasting):
+        await asend(Happened(thing="one"))
+        await until(begun.is_set, 30)
+    may_end.set()
+
+    assert "1 of 1 database threads still run a subscriber. It is a broadcast" in caplog.text
+    assert "comes again" not in caplog.text
 
 
 @pytest.mark.embedded
