@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 
 from events.core.broker import Listener, Partition, Record
 from events.core.budget import LoopBudget
+from events.core.errors import waiting_helps
 from events.core.extra import extra
 from events.core.facts import EngineState, Facts
 from events.core.health import Part
@@ -101,7 +102,9 @@ class Listening:
         self._broadcast.tried.set()
         while True:
             records = await self._listener.fetch(FETCH_AT_MOST)
-            self.facts.reach(str(self._listener.away or ""))
+            if (away := self._listener.away) and not waiting_helps(away):
+                raise away
+            self.facts.reach(str(away or ""))
             for record in records:
                 heard[Partition(record.topic, record.partition)] = record.offset + 1
                 await self._hear(record)

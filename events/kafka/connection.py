@@ -50,6 +50,10 @@ CONSUMER: Mapping[str, Any] = {
 # heard of it by a heartbeat within that time is thrown out.
 EMBEDDED: Mapping[str, Any] = {"fetch_max_wait_ms": 20, "session_timeout_ms": 3_000, "heartbeat_interval_ms": 300}
 
+# A listener owes nobody a quick rebalance. An empty fetch that lasts costs no delay (measured: p99 18 and 15 ms with
+# 100 and 500), and each broadcast of each process asks 2 instead of 10 times a second.
+LISTENER: Mapping[str, Any] = {"fetch_max_wait_ms": 500}
+
 ADMIN: Mapping[str, Any] = {"request_timeout_ms": 10_000}
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -128,7 +132,7 @@ class Connection:
     def new_listener(self, client_id: str) -> Any:
         """An `AIOKafkaConsumer` in no group, not started, without topics."""
         with alone():
-            return AIOKafkaConsumer(client_id=client_id, **self.consumer_arguments(None))
+            return AIOKafkaConsumer(client_id=client_id, **self.listener_arguments())
 
     def new_admin(self) -> Any:
         """An `AIOKafkaAdminClient`, not started."""
@@ -148,6 +152,11 @@ class Connection:
         """Arguments for an `AIOKafkaConsumer` of this group, or of none, without topics and assignor."""
         ours = {**CONSUMER, **(EMBEDDED if self.embedded else {}), "group_id": group}
         return self._with_servers({**ours, **_with_ssl_context(self.consumer)})
+
+    def listener_arguments(self) -> Arguments:
+        """Arguments for an `AIOKafkaConsumer` in no group, without topics."""
+        ours = {} if self.embedded else {name: value for name, value in LISTENER.items() if name not in self.consumer}
+        return {**self.consumer_arguments(None), **ours}
 
     def admin_arguments(self) -> Arguments:
         """Arguments for `AIOKafkaAdminClient`: it logs in as the producer does, else as the consumer does."""

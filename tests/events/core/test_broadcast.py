@@ -9,7 +9,7 @@ import pytest
 from events.core import broadcast as broadcast_module
 from events.core.broadcast import Broadcast
 from events.core.broker import OutgoingRecord, Partition
-from events.core.errors import BrokerUnavailable
+from events.core.errors import BrokerUnavailable, ClientRefused
 from events.core.supervisor import Supervisor
 from events.testing.listener import MemoryListener
 from events.testing.memory import MemoryBroker
@@ -231,6 +231,23 @@ async def test_it_says_that_it_waits_while_the_brokers_are_away(broker):
         await until(lambda: loop.part("broadcast push").state == "running")
 
     assert before == "running"
+
+
+async def test_a_listener_that_is_refused_for_good_ends_and_loses_nothing(broker, monkeypatch):
+    ear = Ear(broker)
+    loop = ear.broadcast.listening()
+    running = asyncio.create_task(loop.run())
+    await loop.works.wait()
+
+    monkeypatch.setattr(MemoryListener, "away", ClientRefused("the log-in failed"))
+    send(broker, 1)
+    with pytest.raises(ClientRefused):
+        await asyncio.wait_for(running, 30)
+    monkeypatch.setattr(MemoryListener, "away", None)
+    async with ear.open():
+        await until(lambda: ear.heard)
+
+    assert ear.heard == [1]
 
 
 async def test_positions_stand_behind_what_was_heard(broker):

@@ -56,6 +56,14 @@ def test_the_embedded_broker_has_its_own_defaults_and_the_user_wins():
     assert given["fetch_max_wait_ms"] == 7
 
 
+def test_a_listener_is_in_no_group_and_asks_seldom_unless_the_user_says_otherwise():
+    plain, own = Connection("x:1").listener_arguments(), Connection("x:1", consumer={"fetch_max_wait_ms": 7})
+    embedded = Connection("x:1", embedded=True).listener_arguments()
+
+    assert (plain["group_id"], plain["fetch_max_wait_ms"]) == (None, 500)
+    assert (own.listener_arguments()["fetch_max_wait_ms"], embedded["fetch_max_wait_ms"]) == (7, 20)
+
+
 @pytest.mark.parametrize(
     "given",
     [
