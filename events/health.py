@@ -6,10 +6,10 @@ or a thread.
 
 import asyncio
 import time
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal, Protocol
-from weakref import WeakKeyDictionary
 
 from events.core.health import Body, Part, Patience, Process, body
 from events.core.supervisor import Tell
@@ -41,7 +41,7 @@ class Health:
     def __init__(self, run: AnyRun) -> None:
         self.parts: dict[str, Callable[[], Part]] = {}
         self.serves = False
-        self._run = run
+        self._run = weakref.proxy(run)  # it is the key to this: else neither would ever go
         self._failed = False
 
     @property
@@ -73,7 +73,7 @@ class Health:
                 self.fail(error)
 
 
-_of_runs: WeakKeyDictionary[AnyRun, Health] = WeakKeyDictionary()
+_of_runs: weakref.WeakKeyDictionary[AnyRun, Health] = weakref.WeakKeyDictionary()
 
 
 def health_of(run: AnyRun) -> Health:

@@ -23,7 +23,10 @@ REQUEST_S = 5.0
 """The most seconds from the connection to the end of the answer."""
 
 MOST_CONNECTIONS = 64
-"""How many are answered at once. One more is closed without an answer."""
+"""How many are answered at once. One more is answered too: the one that came first is closed without an answer.
+
+So who holds connections open and says nothing keeps no probe out.
+"""
 
 PROBES: dict[str, Probe] = {"/health": "", "/health/live": "live", "/health/ready": "ready"}
 
@@ -67,23 +70,30 @@ class Answers:
 
     def __init__(self, run: AnyRun) -> None:
         self._run = run
-        self._open: set[asyncio.Task[Any]] = set()
+        self._open: dict[asyncio.Task[Any], None] = {}
+        """In the order in which they came."""
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request and close."""
         task = asyncio.current_task()
         assert task is not None
-        self._open.add(task)
+        self._open[task] = None
+        if len(self._open) > MOST_CONNECTIONS:
+            self._end_the_first()
         try:
-            if len(self._open) <= MOST_CONNECTIONS:
-                async with asyncio.timeout(REQUEST_S):
-                    writer.write(await self._answer(reader))
-                    await writer.drain()
+            async with asyncio.timeout(REQUEST_S):
+                writer.write(await self._answer(reader))
+                await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             writer.transport.abort()  # too slow, or gone: nobody reads an answer
         finally:
-            self._open.discard(task)
+            self._open.pop(task, None)
             writer.close()
+
+    def _end_the_first(self) -> None:
+        first = next(iter(self._open))
+        del self._open[first]
+        first.cancel()
 
     async def end(self) -> None:
         """Close what is open."""

@@ -1,7 +1,9 @@
 """The health of a process over HTTP, as its parts come up, wait, are refused and end."""
 
 import asyncio
+import gc
 import json
+import weakref
 
 import pytest
 from django.core.asgi import get_asgi_application
@@ -265,3 +267,14 @@ async def test_a_part_of_a_run_is_not_seen_in_another(events):
     health_of(one).parts["relay"] = lambda: Part("relay", "waiting", 0.0)
 
     assert health_of(other).process().parts == []
+
+
+async def test_what_is_known_of_a_run_goes_with_it():
+    run = Run()
+    health_of(run).parts["relay"] = lambda: Part("relay", "running", 0.0)
+    known = weakref.ref(health_of(run))
+
+    del run
+    gc.collect()
+
+    assert known() is None
