@@ -81,10 +81,10 @@ class Facts:
         facts = {**told, "handled": self.handled}
         if self.kafka.why:
             return Part(name, "waiting", self.kafka.since, self.kafka.why, facts)
-        if self.handling.why:  # its own words may come from the database
+        if self.handling.why and self.outages:  # its own words may come from the database
             return Part(name, "waiting", self.handling.since, AWAY, facts)
         return Part(name, "running", max(self.since, self.kafka.since, self.handling.since), "", facts)
 
     def forget(self, partition: Partition) -> None:
-        """The partition is not ours any more. That is not the end of an outage."""
+        """The partition is not ours any more. That is not the end of an outage, but with none left nothing waits."""
         self.outages.pop(partition, None)

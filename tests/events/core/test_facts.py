@@ -56,6 +56,14 @@ def test_an_outage_outlasts_the_loss_of_its_partition(facts, caplog):
     assert len(caplog.records) == 1
 
 
+def test_whose_waiting_partitions_went_to_somebody_else_waits_for_nothing(facts):
+    facts.away(ZERO, "no database")
+    waiting = facts.part("group likes").state
+    facts.forget(ZERO)
+
+    assert (waiting, facts.part("group likes").state) == ("waiting", "running")
+
+
 def test_while_kafka_is_away_it_waits_and_says_so_once(facts, caplog):
     facts.reach("nobody answers")
     facts.reach("nobody answers")
