@@ -56,6 +56,7 @@ class Sender:
         self._outdated = False
         self._closed = False
         self._error: BrokerUnavailable | None = None
+        self._why = ""
         self._connected = False
         self._outage = OutageLog(log, "send()")
         self._since = time.monotonic()
@@ -79,7 +80,7 @@ class Sender:
     def part(self, name: str, *, eager: bool) -> Part:
         """How it is: it waits while Kafka is away. `eager`: before it has connected it is starting."""
         if self._error:
-            return Part(name, "waiting", self._outage.since, told(self._error))
+            return Part(name, "waiting", self._outage.since, self._why)
         state: PartState = "running" if self._connected or not eager else "starting"
         return Part(name, state, max(self._since, self._outage.since))
 
@@ -157,10 +158,14 @@ class Sender:
             results = await producer.send(records) if records else []
         except Exception as error:
             unavailable = error if isinstance(error, BrokerUnavailable) else _unforeseen(error)
-            self._note(unavailable)
+            # Of an error that is not ours only the name, as everywhere in health: a token provider may name its secret.
+            self._note(unavailable, told(error if waiting_helps(error) else unavailable))
             return [unavailable] * len(records)
         away = [one for one in results if isinstance(one, BrokerUnavailable) and not isinstance(one, BatchRefused)]
-        self._note(away[0] if away and len(away) == len(results) else None)  # in other company it is held back only
+        if away and len(away) == len(results):
+            self._note(away[0], told(away[0]))
+        else:  # in other company it is held back only
+            self._note(None)
         return results
 
     async def _connect(self) -> Producer:
@@ -171,8 +176,8 @@ class Sender:
             await self._producer.start()
         return self._producer
 
-    def _note(self, error: BrokerUnavailable | None) -> None:
-        self._error = error
+    def _note(self, error: BrokerUnavailable | None, why: str = "") -> None:
+        self._error, self._why = error, why
         if error:
             self._outage.goes_on(str(error))
             return

@@ -115,8 +115,8 @@ def relay_alone() -> Sequence[Resource]:
 def consumers(groups: Iterable[str] = (), *, max_records: int | None = None) -> Sequence[Resource]:
     """The resources of a process that runs subscribers: those of these groups, or of all and the broadcast ones.
 
-    `max_records`: the run stops when so many records are closed. Raises `LookupError` for an unknown
-    group, and where no subscriber is declared.
+    `max_records`: the run stops when so many records of groups are closed. Raises `LookupError` for an unknown group,
+    where no subscriber is declared, and for `max_records` where none is in a group.
     """
     known, broadcasts = known_groups(), tuple(registry.broadcasts())
     if not known and not broadcasts:
@@ -125,6 +125,8 @@ def consumers(groups: Iterable[str] = (), *, max_records: int | None = None) -> 
         raise LookupError(
             f"There is no group {unknown[0]!r}. The groups of this project: {', '.join(sorted(known)) or 'none'}."
         )
+    if max_records and not known:
+        raise LookupError("Only broadcast subscribers are declared, and what these hear is not counted: it has no end.")
     hears = () if groups else broadcasts
     role = Role(consumes=tuple(sorted(groups or known)), hears=hears)
     consuming = [partial(_consuming, role=role, max_records=max_records)] if role.consumes else []

@@ -196,6 +196,13 @@ def test_consumers_run_broadcasts_alone_where_there_is_no_group(declared):
         consumers(["push"])
 
 
+def test_where_there_is_no_group_nothing_is_counted_that_could_end_the_process(declared):
+    declared.subscriber(Happened, broadcast=True, name="push")(lambda event: None)
+
+    with pytest.raises(LookupError, match="not counted"):
+        consumers(max_records=1)
+
+
 def test_their_topics_are_wanted_and_they_need_no_group(settings, monkeypatch, declared):
     settings.EVENTS = {}
     monkeypatch.setattr(event_module, "declared", [Elsewhere])

@@ -9,6 +9,7 @@ from events.core.broker import OutgoingRecord, Place
 from events.core.errors import BrokerUnavailable, ClientRefused
 from events.kafka.connection import WrongArguments
 from events.sending import sending
+from tests.producers import FakeProducer
 from tests.waiting import until
 
 RECORD = OutgoingRecord("quotes", b"k", b"v")
@@ -93,3 +94,16 @@ async def test_what_waiting_does_not_cure_is_told_once(error):
 
     assert [str(one) for one in told] == ["wrong password"]
     assert (part.state, part.why) == ("waiting", "wrong password")
+
+
+async def test_what_an_error_that_is_not_ours_says_is_for_the_log_and_not_for_health(kafka, caplog, monkeypatch):
+    async def refused(producer):
+        raise ValueError("the token server refuses client_secret=hunter2")
+
+    monkeypatch.setattr(FakeProducer, "start", refused)
+    async with kept(kafka.make_producer, eager=False) as sender:
+        await sender.send([RECORD], 5)
+        part = sender.part("send", eager=False)
+
+    assert (part.state, part.why) == ("waiting", "ValueError: the log says more")
+    assert "client_secret" in caplog.text
