@@ -15,10 +15,11 @@ import pytest
 import lifespan
 
 SCRIPT = """
-import asyncio, logging, sys, threading, time
+import asyncio, logging, sys, threading
 from contextlib import asynccontextmanager
 import lifespan
 
+watched = threading.Event()
 logging.basicConfig(format="%(levelname)s %(message)s")
 
 @asynccontextmanager
@@ -40,6 +41,7 @@ async def consuming(run):
 
 async def watching(run):
     print("up", flush=True)
+    watched.set()
     if "stop" in sys.argv:
         run.stop()
     if "fail" in sys.argv:
@@ -51,7 +53,7 @@ if "slow" in sys.argv:
     sys.modules["lifespan.signals"].ONE_WISH = 1e-6
 if "thread" in sys.argv:
     threading.Thread(target=lifespan.run, args=(consuming,), daemon=True).start()
-    time.sleep(0.5)
+    watched.wait()
     if "runs" in sys.argv:
         lifespan.stop_runs()
     sys.exit(3)

@@ -9,6 +9,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from lifespan import Lifespan, current
+from tests.virtual_time import in_virtual_time
 
 
 async def nothing(scope, receive, send):
@@ -77,13 +78,13 @@ async def test_each_failure_is_answered_and_none_is_raised(startup, body, shutdo
 
 @pytest.mark.parametrize(("startup", "body", "shutdown"), FAILURES)
 @pytest.mark.usefixtures("nobody_serves")
-async def test_asgi_lifespan_sees_the_same(startup, body, shutdown, caplog):
+def test_asgi_lifespan_sees_the_same(startup, body, shutdown, caplog):
     log, served = [], []
     application = Lifespan(nothing, resource_that(startup, False, shutdown, log))
 
     async def drive():
         # It knows only the two `complete` answers, and waits for them: its own limits stand for a failure.
-        async with LifespanManager(application, startup_timeout=0.2, shutdown_timeout=0.2):
+        async with LifespanManager(application, startup_timeout=100, shutdown_timeout=100):
             served.append(True)
             if body:
                 raise KeyError("the test's own")
@@ -91,9 +92,9 @@ async def test_asgi_lifespan_sees_the_same(startup, body, shutdown, caplog):
     expected = TimeoutError if startup else KeyError if body else TimeoutError if shutdown else None
     if expected:
         with pytest.raises(expected):
-            await drive()
+            in_virtual_time(drive())
     else:
-        await drive()
+        in_virtual_time(drive())
 
     told = ["quotes: ValueError: no broker"] * startup or ["quotes: OSError: not flushed"] * shutdown
     assert [record.message for record in caplog.records if record.name == "lifespan"] == told

@@ -1,5 +1,6 @@
 """The middleware in real server processes, at least once each: start, stop with a stream open, failures, hurry."""
 
+import http.client
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.acceptance
 
 APPLICATION = """
 import asyncio, os
+from pathlib import Path
 from contextlib import asynccontextmanager
 import lifespan
 
@@ -45,7 +47,8 @@ async def producing(run):
     if "BROKEN" in os.environ:
         raise OSError("no broker")
     print("opening", flush=True)
-    await asyncio.sleep(float(os.environ.get("SLOW", "0")))
+    while not Path(os.environ.get("GATE", "/")).exists():
+        await asyncio.sleep(0.01)
     print(f"process {os.getpid()}", flush=True)
     try:
         yield
@@ -204,14 +207,18 @@ def test_daphne_starts_and_stops_without_any_request(serve, server, signum):
     assert served.said().count("flushed") == 1
 
 
-def test_daphne_lets_the_first_request_wait_for_the_start(serve):
-    served = serve("daphne", SLOW="1")
+def test_daphne_lets_the_first_request_wait_for_the_start(serve, tmp_path):
+    served = serve("daphne", GATE=str(tmp_path / "gate"))
     served.printed("opening")
+    asking = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
+    asking.request("GET", "/")
     assert "process" not in served.said()
 
-    response = served.open()
+    (tmp_path / "gate").touch()
+    response = asking.getresponse()
 
     assert (response.status, response.readline()) == (200, b"data: hello\n")
+    asking.close()
 
 
 def test_daphne_leaves_with_1_after_a_failed_run(serve):
@@ -235,7 +242,7 @@ def test_daphne_cancels_requests_and_they_may_still_send(serve, signum):
 
 
 def test_daphne_cancels_a_start_that_is_asked_to_stop(serve):
-    served = serve("daphne", SLOW="1000")
+    served = serve("daphne", GATE="never")
     served.printed("opening")
 
     assert served.stop(signal.SIGTERM) == 0

@@ -8,6 +8,8 @@ from aiokafka.client import AIOKafkaClient
 from events.kafka import client as kafka_client
 from events.kafka.client import close, missing_topics, prepare
 
+WAIT_S = 10
+
 
 @pytest.fixture
 async def client(mock_cluster):
@@ -54,19 +56,23 @@ async def test_who_waits_for_metadata_is_let_go_when_the_client_closes(client):
 
     await close(client)
 
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, WAIT_S)
 
 
 async def test_who_asks_for_metadata_while_the_client_closes_is_let_go(client, monkeypatch):
     """The request that waits for its turn would make a future that nobody completes."""
-    monkeypatch.setattr(kafka_client, "METADATA_PAUSE_S", 0.1)
+    monkeypatch.setattr(kafka_client, "METADATA_PAUSE_S", 3600)
     await client.force_metadata_update()
+    loop, calls = asyncio.get_running_loop(), []
+    monkeypatch.setattr(loop, "call_at", lambda when, *call: calls.append(call))
     waiting = client.force_metadata_update()
+    monkeypatch.undo()
 
     await client.close()
     later = client.force_metadata_update()
-    answers = await asyncio.wait_for(asyncio.gather(waiting, later), 1)
-    await asyncio.sleep(0.15)  # the turn of the request has come
-    await asyncio.wait_for(client._maybe_wait_metadata(), 1)
+    answers = await asyncio.wait_for(asyncio.gather(waiting, later), WAIT_S)
+    for ask, *arguments in calls:  # the turn of the request has come
+        ask(*arguments)
+    await asyncio.wait_for(client._maybe_wait_metadata(), WAIT_S)
 
     assert answers == [False, False]

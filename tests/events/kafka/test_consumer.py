@@ -209,7 +209,7 @@ async def test_stop_ends_a_start_that_waits_for_a_slow_member(mock_cluster, cons
         await joining
     may_give_up.set()
 
-    assert took < 2
+    assert took < 10  # the session, which a join would wait for, is twice as long
 
 
 async def test_stop_ends_a_start_at_a_broker_that_says_nothing(consumers):
@@ -229,12 +229,12 @@ async def test_stop_ends_a_start_at_a_broker_that_says_nothing(consumers):
         writer.close()
     server.close()
 
-    assert took < 2
+    assert took < 10  # the session, which a join would wait for, is twice as long
 
 
 async def test_a_commit_that_was_given_up_is_not_sent_later(mock_cluster, consumers, monkeypatch):
     """aiokafka shields what it sends: it would go out behind the next JoinGroup, and cost one more rebalance."""
-    monkeypatch.setattr("events.kafka.consumer.COMMIT_S", 0.2)
+    monkeypatch.setattr("events.kafka.consumer.COMMIT_S", 3.0)
     mock_cluster.create_topic("quotes", 1)
     consumer = consumers(connect(mock_cluster))
     await consumer.start(RecordingOwner())
