@@ -32,6 +32,19 @@ def test_every_link_within_the_project_leads_somewhere(paper):
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=named)
+def test_every_link_to_a_heading_leads_to_one(paper):
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", paper.read_text())
+
+    assert [link for link in links if link[1] not in headings(paper.parent / link[0] if link[0] else paper)] == []
+
+
+def headings(paper):
+    """The names of a paper's headings in links: words in small letters with "-" between, as GitHub has it."""
+    found = re.findall(r"^#+ (.+)$", paper.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=named)
 def test_every_file_that_a_paper_names_exists(paper):
     paths = re.findall(r"\b(?:events|lifespan|config|examples|tests|tools|docs)/[\w/]+\.\w+", paper.read_text())
 
