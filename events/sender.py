@@ -100,7 +100,7 @@ class Sender:
                 return
             if not self._error:
                 back_off.reset()
-            await wait_at_most(stop, back_off.next() if self._error else LOOK_S)
+            await wait_at_most(stop, back_off.next() if self._error and not self._producer else LOOK_S)
 
     def renew(self) -> None:
         """Kafka is another one now: give up what is on its way, and build a new producer for the next event."""
@@ -148,14 +148,17 @@ class Sender:
         self._trying = asyncio.create_task(self._try(records))
         await asyncio.wait({self._trying})
         results = await self._trying if not self._trying.cancelled() else _replaced(records)
-        if self._error or not all(isinstance(result, Place) for result in results):
+        if (self._error and self._error is not self._away) or not all(isinstance(one, Place) for one in results):
             await self._drop_producer()
         return results
 
     async def _try(self, records: Sequence[OutgoingRecord]) -> list[SendResult]:
         try:
             producer = await self._connect()
-            results = await producer.send(records) if records else []
+            if not records:  # somebody looks how it is; the producer tries again by itself
+                self._note(producer.away, told(producer.away) if producer.away else "")
+                return []
+            results = await producer.send(records)
         except Exception as error:
             unavailable = error if isinstance(error, BrokerUnavailable) else _unforeseen(error)
             # Of an error that is not ours only the name, as everywhere in health: a token provider may name its secret.
@@ -168,8 +171,13 @@ class Sender:
             self._note(None)
         return results
 
+    @property
+    def _away(self) -> BrokerUnavailable | None:
+        return self._producer.away if self._producer else None
+
     async def _connect(self) -> Producer:
-        if self._producer and self._producer.away:  # so it was when it last looked: a new one knows how it is now
+        """The producer. One that is away has patience, as long as `send` promises; then a new one fails at once."""
+        if self._away and self._outage.why and time.monotonic() - self._outage.since >= config().SEND_TIMEOUT:
             await self._drop_producer()
         if self._producer is None:
             self._producer = self._make_producer()

@@ -58,19 +58,33 @@ async def test_an_outage_ends_by_itself_and_not_with_the_next_event(kafka, caplo
 async def test_that_kafka_went_away_is_seen_while_nobody_sends(kafka):
     async with kept(kafka.make_producer, eager=True) as sender:
         await until(lambda: kafka.producers)
-        kafka.away, kafka.producers[0].away = True, BrokerUnavailable("no broker answers")
+        kafka.producers[0].away = BrokerUnavailable("no broker answers")
         await until(lambda: sender.part("send", eager=True).state == "waiting")
-        kafka.away = False
+        kafka.producers[0].away = None
         await until(lambda: sender.part("send", eager=True).state == "running")
 
+    assert kafka.starts == 1
 
-async def test_an_outage_that_is_over_and_was_not_seen_to_end_costs_no_event(kafka):
+
+async def test_a_short_outage_costs_no_event_because_the_producer_has_patience(kafka):
     async with kept(kafka.make_producer, eager=True) as sender:
         await until(lambda: kafka.producers)
         kafka.producers[0].away = BrokerUnavailable("no broker answered a moment ago")
+        await until(lambda: sender.part("send", eager=True).state == "waiting")
         [place] = await sender.send([RECORD], 5)
 
-    assert isinstance(place, Place)
+    assert (type(place), kafka.starts) == (Place, 1)
+
+
+async def test_when_it_lasts_longer_than_send_has_patience_a_new_producer_fails_at_once(kafka, settings):
+    settings.EVENTS = {**settings.EVENTS, "SEND_TIMEOUT": 0.05}
+    async with kept(kafka.make_producer, eager=True) as sender:
+        await until(lambda: kafka.producers)
+        kafka.away, kafka.producers[0].away = True, BrokerUnavailable("no broker answers")
+        await until(lambda: kafka.starts >= 2)
+        [result] = await sender.send([RECORD], 60)
+
+    assert str(result) == "nobody answers"
 
 
 async def test_a_refused_record_is_no_outage(kafka):
