@@ -42,11 +42,11 @@ async def _connection(get: Any, *arguments: Any, of_all: Collection[str] | None,
     connection = await get(*arguments, **options)
     if connection is not None and not isinstance(connection.send, partial):
         private.require(connection, private.CONNECTION)
-        connection.send = partial(_send, connection.send, of_all)
+        connection.send = partial(_send, connection.send, of_all=of_all)
     return connection
 
 
-def _send(send: Any, of_all: Collection[str] | None, request: Any, *arguments: Any, **options: Any) -> Any:
+def _send(send: Any, request: Any, *arguments: Any, of_all: Collection[str] | None, **options: Any) -> Any:
     """`of_all`: the topics to ask for where aiokafka asks for all; None: all."""
     if isinstance(request, MetadataRequest):
         topics = of_all if request._topics is None else request._topics

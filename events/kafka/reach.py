@@ -62,7 +62,8 @@ async def _bootstrap(client: Any, bootstrap: Callable[[], Any]) -> None:
         raise (refusals[0] if refusals == said else KafkaConnectionError(_in_part(refusals))) from None
 
 
-async def _update(client: Any, update: Callable[..., Any], cluster: Any, topics: Collection[str], *, told: Told) -> Any:
+async def _update(client: Any, update: Callable[..., Any], *asked: Any, told: Told) -> Any:
+    cluster, topics = asked
     if not (answered := await update(cluster, topics)):
         said = await _ask_all(client, topics)
         answered = _moved(cluster, said) and await update(cluster, topics)
@@ -101,11 +102,12 @@ def _in_part(refusals: Sequence[Exception]) -> str:
 
 async def _ask_all(client: Any, topics: Collection[str] = ()) -> list[Any]:
     """What each broker that the settings name says: its metadata, or an error."""
-    return await asyncio.gather(*(_ask(client, host, port, topics=topics) for host, port, _ in client.hosts))
+    return await asyncio.gather(*(_ask(client, address, topics=topics) for address in client.hosts))
 
 
-async def _ask(client: Any, host: str, port: int, *, topics: Collection[str]) -> Any:
+async def _ask(client: Any, address: tuple[str, int, Any], *, topics: Collection[str]) -> Any:
     """Errors come without the frames in which they came up: their local variables are the password."""
+    host, port, _ = address
     try:
         async with asyncio.timeout(ASK_S):
             connection = await create_conn(host, port, **{name: getattr(client, f"_{name}") for name in _LOG_IN})
