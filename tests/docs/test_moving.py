@@ -91,6 +91,44 @@ def test_in_a_topic_of_two_kinds_the_old_producers_name_the_kind(shop):
     assert shop.dead_letters() == ["untyped"]
 
 
+ALL_KINDS = """
+from msgspec import field
+from events import Event
+
+class QuoteTold(Event, topic="quotes", key="quote_id"):
+    quote_id: int = field(name="id")
+    title: str | None = None
+    deleted: bool | None = None
+"""
+BY_KIND = """
+from events import subscriber
+from shop.contracts import QuoteTold
+from shop.models import KnownQuote
+
+@subscriber(QuoteTold, group="likes")
+def hear(event: QuoteTold) -> None:
+    if event.deleted:
+        KnownQuote.objects.filter(pk=event.quote_id).delete()
+    else:
+        KnownQuote.objects.create(pk=event.quote_id, title=event.title)
+"""
+
+
+@pytest.mark.acceptance
+def test_where_the_old_producers_stay_as_they_are_one_class_takes_all_kinds(shop):
+    shop.write("shop/contracts.py", ALL_KINDS)
+    shop.write("shop/subscribers.py", BY_KIND)
+    untyped = snippets()["before/typed_producer.py"].replace(', headers=[("ce_type", kind)]', "")
+    shop.write("before/untyped_producer.py", untyped)
+    told = [{"id": 1, "title": "one"}, {"id": 2, "title": "two"}, {"id": 1, "deleted": True}]
+    shop.do(f"from before.untyped_producer import tell\nfor body in {told}: tell('', body)")
+
+    shop.consume(3, "likes")
+
+    assert shop.titles() == ["two"]
+    assert shop.dead_letters() == []
+
+
 @pytest.mark.acceptance
 def test_ours_goes_on_where_faststream_stopped_with_starlette_and_without(shop):
     shop.take("before/stream.py", "before/starlette_asgi.py", "shop/asgi.py")
