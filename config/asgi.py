@@ -17,11 +17,11 @@ from config.static_files import with_static_files
 from events.asgi import get_asgi_application
 from events.request_connections import in_transaction, leave_clean, refresh
 from lifespan import Lifespan
-from lifespan.threads import RequestThreads, lent
+from lifespan.threads import RequestThreads, lent, let_go
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 threads = RequestThreads(
-    get_asgi_application(lent=lent),
+    get_asgi_application(lent=lent, let_go=let_go),
     threads=settings.REQUEST_THREADS,
     on_lend=refresh,
     in_use=in_transaction,

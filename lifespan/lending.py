@@ -88,6 +88,8 @@ class Borrower(Executor):
 
     def __init__(self, pool: "ThreadPool", purpose: str, *, keeps: bool = True) -> None:
         self.purpose = purpose
+        self.answered = False
+        """Whether what it borrows for is answered: what begins after that is no part of it. Set by who lends."""
         self.waits_since = 0.0
         self._pool = pool
         self._keeps = keeps
@@ -101,14 +103,18 @@ class Borrower(Executor):
         future: Future[Result] = Future()
         job = partial(self._run, future, partial(fn, *args, **kwargs))
         with self._pool.lock:
+            if self._thread is None and not self._waiting:
+                self._pool.ask(self)  # first: where no thread can be started it raises, and nothing has changed
             self._unfinished += 1
             if self._thread is not None:
                 self._thread.put(job)
             else:
                 self._waiting.append((future, job))
-                if len(self._waiting) == 1:
-                    self._pool.ask(self)
         return future
+
+    def holds_one_of(self, pool: "ThreadPool") -> bool:
+        """Whether the thread that it has, or will have, is one of these, and it keeps that until `end`."""
+        return self._keeps and self._pool is pool
 
     def let_go(self) -> None:
         """From now on give the thread back whenever it is idle, unless it is in use."""

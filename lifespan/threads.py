@@ -11,6 +11,8 @@ Rules
   byte, what follows `let_go()`, and a task that outlives its request borrow for each call, and keep the thread between
   two calls only while `in_use()` says so.
 * Where a sync caller waits above (`async_to_sync`, as in Django's `TestCase`), its thread is used as ever.
+* A request that another one makes in this process, and waits for, is a part of it and uses its thread, as in Django:
+  it could wait for ever for one of its own.
 * When all threads are lent, calls wait in line without blocking the event loop.
 """
 
@@ -31,15 +33,16 @@ ENDING_S = 1.0
 """How long idle threads may take to end, in seconds."""
 
 _borrower: ContextVar[Borrower | None] = ContextVar("lifespan_borrower", default=None)
+_is_a_part: ContextVar[bool] = ContextVar("lifespan_is_a_part", default=False)
 
 
 def let_go() -> None:
     """From here on this request borrows a thread for each call: for a view that waits long, before it does.
 
     A long poll, for example. What earlier calls left on their thread, other than an open transaction, is not seen by
-    later ones. Does nothing where no thread is lent.
+    later ones. Does nothing where no thread is lent, or a request around this one goes on with it.
     """
-    if borrower := _borrower.get():
+    if (borrower := _borrower.get()) and not _is_a_part.get():
         borrower.let_go()
 
 
@@ -83,10 +86,12 @@ class RequestThreads:
                 await self._live(scope, receive, send)
             finally:
                 await self.close()
-        elif scope["type"] in ("http", "websocket") and getattr(AsyncToSync.executors, "current", None) is None:
-            await self._lend(scope, receive, send)
-        else:
+        elif scope["type"] not in ("http", "websocket") or getattr(AsyncToSync.executors, "current", None) is not None:
             await self.app(scope, receive, send)
+        elif (around := _borrower.get()) and around.holds_one_of(self._pool) and not around.answered:
+            await self._join(scope, receive, send)
+        else:
+            await self._lend(scope, receive, send)
 
     async def close(self) -> None:
         """End the threads. Those that still work a second later are named, and end after it.
@@ -118,23 +123,38 @@ class RequestThreads:
             await self.close()
             await send({"type": "lifespan.shutdown.complete"})
 
+    async def _join(self, *request: Any) -> None:
+        before = _is_a_part.set(True)
+        try:
+            await self.app(*request)
+        finally:
+            _is_a_part.reset(before)
+
     async def _lend(self, scope: Scope, receive: Receive, send: Send) -> None:
         waits = scope["type"] == "websocket"
         purpose = f"{scope.get('method', 'websocket')} {ascii(scope['path'])}"
         borrower = Borrower(self._pool, purpose, keeps=not waits)
         if not waits:
-            send = _letting_go_of_streams(send, borrower)
-        try:
-            await asyncio.create_task(self._run(borrower, scope, receive, send))
-        finally:
-            borrower.end()
+            send = _watched(send, borrower)
+        running = asyncio.create_task(self._run(borrower, scope, receive, send))
+        # Not in a `finally`: the collector, which may run while the lock is held, closes what a stopped loop has left.
+        running.add_done_callback(lambda _: borrower.end())
+        if (leaving := await running) is not None:
+            raise leaving
 
-    async def _run(self, borrower: Borrower, scope: Scope, *channels: Any) -> None:
+    async def _run(self, borrower: Borrower, scope: Scope, *channels: Any) -> SystemExit | KeyboardInterrupt | None:
         # Entered in a task of its own, and never left: for a task that outlives its request, asgiref would refuse
         # every call once it is left. It goes with the last task that knows it.
         await ThreadSensitiveContext(executor=borrower).__aenter__()  # type: ignore[no-untyped-call]
         _borrower.set(borrower)
-        await self.app(scope, *channels)
+        _is_a_part.set(False)
+        try:
+            await self.app(scope, *channels)
+        except (SystemExit, KeyboardInterrupt) as exc:
+            return (
+                exc  # raised out of a task these two end the event loop; a server takes them for errors of one request
+            )
+        return None
 
     def _begin(self) -> None:
         if self._watch is None:
@@ -154,10 +174,15 @@ class RequestThreads:
         _name_those_at_work(endings)
 
 
-def _letting_go_of_streams(send: Send, borrower: Borrower) -> Send:
+def _watched(send: Send, borrower: Borrower) -> Send:
     def watching(message: Mapping[str, Any]) -> Awaitable[None]:
-        if message["type"] == "http.response.start" and _is_event_stream(message.get("headers", ())):
-            borrower.let_go()
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))  # ASGI allows what can be read only once
+            if _is_event_stream(headers):
+                borrower.let_go()
+            message = {**message, "headers": headers}
+        elif message["type"] == "http.response.body" and not message.get("more_body"):
+            borrower.answered = True  # before it is sent: inside, uvicorn begins the next request of a pipeline
         return send(message)
 
     return watching

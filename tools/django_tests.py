@@ -52,14 +52,12 @@ if form != "django":
     from django.db import connections
     from events import request_connections as hooks
     from events.asgi import DjangoASGI
-    from lifespan.threads import RequestThreads, lent
+    from lifespan.threads import RequestThreads, lent, let_go
 
     if form == "threads":
         class DjangoASGI(DjangoASGI):
-            _lent = staticmethod(lent)
-
             def __init__(self):
-                super().__init__(lent=lent)
+                super().__init__(lent=lent, let_go=let_go)
 
     def application():
         django.setup(set_prefix=False)

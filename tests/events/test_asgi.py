@@ -13,7 +13,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import path
 
 from events.asgi import DjangoASGI, get_asgi_application
-from lifespan.threads import RequestThreads, lent
+from lifespan.threads import RequestThreads, lent, let_go
 
 HERE = threading.current_thread
 
@@ -130,7 +130,7 @@ async def serve(request):
     def serving(handler=DjangoASGI):
         if request.param == "threads of Django's":
             return handler()
-        made.append(RequestThreads(handler(lent=lent) if handler is DjangoASGI else handler()))
+        made.append(RequestThreads(handler(lent=lent, let_go=let_go) if handler is DjangoASGI else handler()))
         return made[-1]
 
     yield serving

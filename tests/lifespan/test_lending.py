@@ -272,3 +272,18 @@ def test_an_idle_thread_keeps_nothing_of_the_last_call_alive(pools):
 
     until_sync(lambda: Argument.alive == 0)
     borrower.end()
+
+
+def test_where_no_thread_can_be_started_the_call_fails_and_the_next_one_may_not(pools, monkeypatch):
+    borrower = Borrower(pools(), "GET /")
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="can't start"):
+            borrower.submit(thread)
+
+    assert got(borrower.submit(thread)).startswith("request-")
+    borrower.end()
