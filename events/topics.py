@@ -3,6 +3,8 @@
 The rooms behind `manage.py events_topics`. Nobody else creates a topic on a real Kafka.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +17,9 @@ from events.kafka.connection import Connection
 from events.kafka.topics import Difference, Shape
 
 __all__ = ["Difference", "Shape", "create_missing", "declared", "differences"]
+
+SEEN_S, LOOK_S = 10.0, 0.2
+"""The most seconds until a new topic is seen, and the seconds between two looks."""
 
 
 def declared(known: Registry = registry) -> dict[str, Shape]:
@@ -30,7 +35,7 @@ async def differences() -> list[Difference]:
 
 
 async def create_missing() -> tuple[list[Difference], list[Difference]]:
-    """Create the missing topics. Returns what differed before, and what differs after.
+    """Create the missing topics, and wait until they are seen. Returns what differed before, and what differs after.
 
     Raises `BrokerUnavailable`, and `BrokerError` with the reason when Kafka would not create one.
     """
@@ -38,7 +43,19 @@ async def create_missing() -> tuple[list[Difference], list[Difference]]:
         before = topics.plan(declared(), await topics.read(connection))
         if missing := {one.topic: one.wanted for one in before if one.found is None}:
             await topics.create(connection, missing)
-        return before, [one for one in before if one.found is not None]
+        after = await _after(connection) if missing else before
+        return before, [one for one in after if one.found is not None]
+
+
+async def _after(connection: Connection) -> list[Difference]:
+    """What differs once all topics are seen. A broker is told of a new one late: until then it would be called missing
+    again, and one that somebody else has just made, otherwise, would be called made."""
+    give_up_at = time.monotonic() + SEEN_S
+    while True:
+        after = topics.plan(declared(), await topics.read(connection))
+        if all(one.found for one in after) or time.monotonic() > give_up_at:
+            return after
+        await asyncio.sleep(LOOK_S)
 
 
 def _replicas(given: Config, topic: str) -> int:

@@ -109,6 +109,24 @@ def test_apply_creates_what_is_missing_and_changes_nothing_else(settings, kafka_
     assert run()[0].count("fewer partitions") == 1
 
 
+def test_a_topic_that_is_seen_late_is_compared_once_it_is_seen(settings, monkeypatch):
+    settings.EVENTS = {"BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    monkeypatch.setattr(topics, "declared", lambda: {"doors": Shape(5, 1)})
+    seen = iter([{}, {}, {"doors": Shape(3, 1)}])
+
+    async def read(connection):
+        return next(seen)
+
+    async def create(connection, missing):
+        """Somebody else was faster: Kafka says that it is there."""
+
+    monkeypatch.setattr(topics.topics, "read", read)
+    monkeypatch.setattr(topics.topics, "create", create)
+    said, code = run("--apply")
+
+    assert (code, said.count("doors: fewer partitions; wanted 5 partitions")) == (1, 1)
+
+
 def test_what_kafka_will_not_create_is_said_with_the_reason(settings, kafka_server, monkeypatch):
     settings.EVENTS = {"BOOTSTRAP_SERVERS": kafka_server.address}
     monkeypatch.setattr(topics, "declared", lambda: {"too-many-replicas": Shape(1, 3)})
