@@ -3,24 +3,23 @@
 import http.client
 import os
 import re
+import select
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
-import lifespan
 from tests.waiting import until_sync
+from tools.house import ROOT
+from tools.server import free_port
 
 pytestmark = pytest.mark.acceptance
 
 APPLICATION = """
 import asyncio, os
-from pathlib import Path
 from contextlib import asynccontextmanager
 import lifespan
 
@@ -47,8 +46,9 @@ async def producing(run):
     if "BROKEN" in os.environ:
         raise OSError("no broker")
     print("opening", flush=True)
-    while not Path(os.environ.get("GATE", "/")).exists():
+    while not os.path.exists(os.environ.get("GATE", "/")):
         await asyncio.sleep(0.01)
+        print("not yet", flush=True)
     print(f"process {os.getpid()}", flush=True)
     try:
         yield
@@ -78,21 +78,14 @@ SERVERS = {
 }
 
 
-def _free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 class Served:
     """A server process; what it prints goes to a file."""
 
     def __init__(self, folder, server, **environment):
         (folder / "application.py").write_text(APPLICATION)
         (folder / "settings.py").write_text(SETTINGS)
-        self.log, self.port = folder / "log", _free_port()
-        here = Path(lifespan.__file__).parent.parent
-        environment = {**os.environ, "PYTHONPATH": f"{folder}:{here}", **environment}
+        self.log, self.port = folder / "log", free_port()
+        environment = {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}", **environment}
         command = [word.format(port=self.port) for word in SERVERS[server]]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -133,8 +126,7 @@ def serve(tmp_path):
 
     yield start
     for served in started:
-        if served.process.poll() is None:
-            served.process.kill()
+        served.process.kill()
         served.process.wait()
 
 
@@ -212,7 +204,9 @@ def test_daphne_lets_the_first_request_wait_for_the_start(serve, tmp_path):
     served.printed("opening")
     asking = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     asking.request("GET", "/")
-    assert "process" not in served.said()
+    turns = served.said().count("not yet")
+    until_sync(lambda: served.said().count("not yet") > turns + 20, 60)
+    assert select.select([asking.sock], [], [], 0)[0] == []
 
     (tmp_path / "gate").touch()
     response = asking.getresponse()
