@@ -177,6 +177,28 @@ def test_ours_handles_what_faststream_publishes_and_faststream_what_is_published
     ]
 
 
+THE_REST = """
+@broker.subscriber("quotes", group_id="rest-{}", auto_offset_reset="earliest")
+async def remember_the_rest(body: dict) -> None:
+    await KnownQuote.objects.acreate(pk=body["id"] + 100, title="the rest: " + body["title"])
+"""
+
+
+@pytest.mark.acceptance
+def test_faststream_goes_on_with_the_rest_when_a_subscriber_has_moved(shop):
+    stream = snippets()["before/stream.py"].split("@broker.subscriber")[0]
+    shop.write("before/stream.py", stream + THE_REST.format(shop.run_id))
+    shop.take("shop/asgi.py", "shop/subscribers.py").add("one")
+
+    server = shop.start("-m", "uvicorn", "shop.asgi:application", "--port", "0")
+    shop.consume(1, "likes")
+    shop.knows(2)
+    server.terminate()
+
+    assert server.wait(WAIT_S) in (0, -15), (shop.folder / "log").read_text()
+    assert shop.titles() == ["one", "the rest: one"]
+
+
 def serve(shop, module, *, until):
     """Serve an application until the other side knows so many."""
     server = shop.start("-m", "uvicorn", f"{module}:application", "--port", "0")
