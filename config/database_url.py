@@ -4,7 +4,7 @@
     mysql://user:password@host:3306/name
     sqlite:///relative/to/the/project.sqlite3      sqlite:////absolute/path.sqlite3
 
-What stands after `?` goes to the driver as it is. Characters with a meaning in URLs are percent-encoded, in passwords
+What stands after `?` goes to the driver as it is; SQLite takes nothing there. Characters with a meaning in URLs are percent-encoded, in passwords
 above all. An error never shows the URL: it holds the password.
 """
 
@@ -48,6 +48,8 @@ def database_from(url: str, folder: Path) -> dict[str, Any]:
 
 
 def _sqlite(parts: SplitResult, folder: Path) -> dict[str, Any]:
+    if parts.query or parts.fragment:
+        raise _wrong("SQLite's ends with the path; percent-encode ? and # in that")
     path = unquote(parts.path).removeprefix("/")
     if parts.netloc or not path:
         raise _wrong("SQLite's has three slashes before a relative path and four before an absolute one")
