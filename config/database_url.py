@@ -4,8 +4,8 @@
     mysql://user:password@host:3306/name
     sqlite:///relative/to/the/project.sqlite3      sqlite:////absolute/path.sqlite3
 
-What stands after `?` goes to the driver as it is; SQLite takes nothing there. Characters with a meaning in URLs are percent-encoded, in passwords
-above all. An error never shows the URL: it holds the password.
+What stands after `?` goes to the driver as it is; SQLite takes nothing there. Characters with a meaning in URLs are
+percent-encoded, in passwords above all. An error never shows the URL: it holds the password.
 """
 
 from pathlib import Path

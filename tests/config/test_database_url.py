@@ -56,6 +56,8 @@ def test_sqlite_takes_a_path_and_writes_side_by_side_with_readers(url, name):
         ("postgres://shop:hunter2@h:port/n", "percent-encode"),
         ("postgres://shop:hun#ter2@h/n", "percent-encode|name of the database"),
         ("sqlite://db.sqlite3", "three slashes"),
+        ("sqlite:///db.sqlite3?timeout=5", "ends with the path"),
+        ("sqlite:///a#b.sqlite3", "ends with the path"),
         ("hunter2", "postgres://"),
     ],
 )
