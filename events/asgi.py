@@ -62,6 +62,10 @@ def get_asgi_application(*, lent: Callable[[], bool] = never, let_go: Callable[[
 class DjangoASGI(ASGIHandler):
     """Django's `ASGIHandler`; `get_asgi_application` makes one."""
 
+    # For subclasses that leave `__init__` out, as Django's own handler of static files does.
+    _lent: Callable[[], bool] = staticmethod(never)
+    _let_go: Callable[[], None] = staticmethod(nothing)
+
     def __init__(self, *, lent: Callable[[], bool] = never, let_go: Callable[[], None] = nothing) -> None:
         super().__init__()
         self._lent = lent

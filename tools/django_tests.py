@@ -56,6 +56,8 @@ if form != "django":
 
     if form == "threads":
         class DjangoASGI(DjangoASGI):
+            _lent, _let_go = staticmethod(lent), staticmethod(let_go)
+
             def __init__(self):
                 super().__init__(lent=lent, let_go=let_go)
 
