@@ -48,7 +48,7 @@ class BadRequest(Exception):
 
 
 @asynccontextmanager
-async def answering(run: AnyRun, *, host: str, port: int) -> AsyncIterator[None]:
+async def answering_health(run: AnyRun, *, host: str, port: int) -> AsyncIterator[None]:
     """Answer on `host` and `port` (0: any free one) while the block runs. Raises `PortTaken`."""
     answers = Answers(run)
     try:

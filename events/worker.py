@@ -28,7 +28,7 @@ from events.core.supervisor import Loop, Supervisor, supervise
 from events.database import Thread, database_threads
 from events.engines import engine_of, handles_of
 from events.health import Health, health_of
-from events.health_port import answering
+from events.health_port import answering_health
 from events.hearing import Hearing
 from events.pruning import Pruning
 from events.quota import Quota
@@ -135,7 +135,7 @@ def consumers(groups: Iterable[str] = (), *, max_records: int | None = None) -> 
 
 def probed(resources: Sequence[Resource], *, host: str, port: int | None) -> Sequence[Resource]:
     """The same resources, and before them one that answers `/health/` on a port of its own; None: none."""
-    return resources if port is None else [partial(answering, host=host, port=port), *resources]
+    return resources if port is None else [partial(answering_health, host=host, port=port), *resources]
 
 
 def process_here() -> Process:

@@ -9,7 +9,7 @@ import pytest
 from events import health_port
 from events.core.health import Part
 from events.health import health_of
-from events.health_port import MOST_BYTES, MOST_CONNECTIONS, PortTaken, answering
+from events.health_port import MOST_BYTES, MOST_CONNECTIONS, PortTaken, answering_health
 from lifespan import NotStarted, Run
 
 
@@ -24,7 +24,7 @@ async def run():
 @pytest.fixture
 async def port(run, caplog):
     caplog.set_level("INFO", "events.health")
-    async with answering(run, host="127.0.0.1", port=0):
+    async with answering_health(run, host="127.0.0.1", port=0):
         yield int(caplog.messages[-1].rpartition(":")[2].split("/")[0])
 
 
@@ -165,7 +165,7 @@ async def test_who_hangs_up_in_the_middle_does_no_harm(port, caplog):
 async def test_the_end_waits_for_nobody(run, caplog):
     caplog.set_level("INFO", "events.health")
     async with asyncio.timeout(5):
-        async with answering(run, host="127.0.0.1", port=0):
+        async with answering_health(run, host="127.0.0.1", port=0):
             port = int(caplog.messages[-1].rpartition(":")[2].split("/")[0])
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET /hea")
@@ -176,12 +176,12 @@ async def test_the_end_waits_for_nobody(run, caplog):
 
 async def test_a_port_that_is_taken_is_one_sentence(run, port, caplog):
     with pytest.raises(PortTaken, match=f"Port {port} of 127.0.0.1 cannot be opened for health, choose another"):
-        await answering(run, host="127.0.0.1", port=port).__aenter__()
+        await answering_health(run, host="127.0.0.1", port=port).__aenter__()
     with pytest.raises(PortTaken, match="0-65535"):
-        await answering(run, host="127.0.0.1", port=70_000).__aenter__()
+        await answering_health(run, host="127.0.0.1", port=70_000).__aenter__()
 
     def resource(run):
-        return answering(run, host="127.0.0.1", port=port)
+        return answering_health(run, host="127.0.0.1", port=port)
 
     with pytest.raises(NotStarted, match=r"PortTaken: Port \d+"):
         await Run(resource).start()

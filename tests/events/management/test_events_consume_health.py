@@ -117,5 +117,6 @@ def test_a_port_that_is_taken_is_one_sentence_and_exit_code_1(shop, tmp_path):
 
     said = (tmp_path / "said").read_text()
     assert code == 1
+    assert said.count("answering_health: PortTaken: Port") == 1
     assert said.count("cannot be opened for health, choose another") == 1
     assert "Traceback" not in said
