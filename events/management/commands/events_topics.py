@@ -48,10 +48,11 @@ class Command(BaseCommand):
 
     def _print(self, differences: Sequence[topics.Difference], *, wanted: int) -> None:
         for one in differences:
-            self.stdout.write(f"{one.topic}: {one.what}; wanted {one.wanted}; found {one.found or 'nothing'}")
+            found = f"; found {one.found}" if one.found else ""
+            self.stdout.write(f"{one.topic}: {one.what}; wanted {one.wanted}{found}")
         if any(one.found is None for one in differences):
             self.stdout.write("Create what is missing: manage.py events_topics --apply")
         if any(one.found for one in differences):
             self.stdout.write("A topic that is there is never changed here: that would move keys or data.")
         if not differences:
-            self.stdout.write(f"All {wanted} declared topics are as wanted.")
+            self.stdout.write(f"Nothing differs. Declared: {wanted} topic{'' if wanted == 1 else 's'}.")
