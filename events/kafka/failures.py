@@ -12,7 +12,6 @@ APPLY = "manage.py events_topics --apply"
 LOG_IN = "the log-in failed: check sasl_mechanism, user and password"
 
 _ADVICE: dict[type[Exception], str] = {
-    errors.KafkaConnectionError: "nobody answers there, or the log-in failed: the lines of aiokafka above say which",
     errors.InconsistentGroupProtocolError: (
         "other members of the group use another assignor: stop them, or give this group another name"
     ),
