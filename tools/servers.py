@@ -27,7 +27,10 @@ def page(text, results):
 
 def setups():
     """The command line of each set-up."""
-    lines = [f"| `{one.name}` | `{one.command.format(app='config.asgi:application', port=8000)}` |" for one in SETUPS]
+    lines = [
+        f"| `{one.name}` | `{one.command.format(app='config.asgi:application', port=8000, folder='.')}` |"
+        for one in SETUPS
+    ]
     return "\n".join(["| set-up | started as |", "|---|---|", *lines])
 
 
@@ -40,12 +43,15 @@ def _scenario(scenario, results):
     head = [f"### {scenario.name}", "", scenario.says, ""]
     head += ["| set-up | the client saw | lost | left behind | exit code | seconds | otherwise, because |"]
     pairs = [pair for pair in PAIRS if pair.scenario is scenario]
-    return "\n".join([*head, "|---|---|---|---|---|---|---|", *[_line(pair, results[pair.name]) for pair in pairs]])
+    lines = [_line(pair, results[pair.name]) for pair in pairs]
+    name, why = scenario.but
+    lines += [f"| {name} | not played |  |  |  |  | {why} |"] * bool(name)
+    return "\n".join([*head, "|---|---|---|---|---|---|---|", *lines])
 
 
 def _line(pair, seen):
     behind = "–" if seen["behind"] is None else seen["behind"] or "nobody"
-    lost = ", ".join(seen["lost"]) or "nothing"
+    lost = "–" if seen["lost"] is None else ", ".join(seen["lost"]) or "nothing"
     code = "never ends: killed" if seen["exit"] == KILLED else seen["exit"]
     told = [pair.setup.name, seen["client"], lost, behind, code, f"{seen['seconds']:.1f}", _why(expected(pair))]
     return f"| {' | '.join(map(str, told))} |"
@@ -56,9 +62,11 @@ def _why(wanted):
 
 
 def link(issue):
-    """An issue of a server: `owner/repo#number`."""
+    """An issue of a server, `owner/repo#number` or `django#ticket`; words where there is none."""
     repository, _, number = issue.partition("#")
-    return f"[{issue}](https://github.com/{repository}/issues/{number})"
+    if repository == "django":
+        return f"[Django's ticket {number}](https://code.djangoproject.com/ticket/{number})"
+    return f"[{issue}](https://github.com/{repository}/issues/{number})" if number else issue
 
 
 def between(text, name, *, table, by="tools/servers.py"):

@@ -27,11 +27,21 @@ def test_each_scenario_has_its_table_with_each_set_up_and_why_it_is_otherwise(sc
 
     lines = rows(scenario)
 
-    assert [name for name in lines if name != "set-up"] == [pair.setup.name for pair in pairs]
+    assert [name for name in lines if name != "set-up"] == [
+        *[pair.setup.name for pair in pairs],
+        *filter(None, scenario.but[:1]),
+    ]
+    assert scenario.but[1] in lines.get(scenario.but[0], "")
     for pair in pairs:
         wanted = expected(pair)
         assert wanted.because in lines[pair.setup.name]
         assert all(link(issue) in lines[pair.setup.name] for issue in wanted.issues)
+
+
+def test_what_is_less_than_promised_names_an_issue_or_says_that_none_is_known():
+    issues = {issue for one in OTHERWISE for issue in one.issues or [""]}
+
+    assert [one for one in issues if not re.fullmatch(r"[\w-]+(/[\w-]+)?#\d+|no issue known|by design", one)] == []
 
 
 def test_each_exception_is_about_some_cell():

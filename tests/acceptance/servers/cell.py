@@ -1,5 +1,6 @@
 """One cell of the matrix while it is played: its server, its place in Kafka, and what was seen in the end."""
 
+import json
 import signal
 import sqlite3
 import time
@@ -16,18 +17,21 @@ END_S = 25
 KILLED = "killed"
 """The exit "code" of what does not end by itself."""
 
+TOLD = {"sent": "/send/", "published": "/publish/"}
+
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen in a cell. `exit`: a code, or `KILLED`. `lost`: events that are neither in Kafka nor in the outbox.
+    """What was seen in a cell. `exit`: a code, or `KILLED`.
 
-    `behind`: members left in the group after the exit, None where no group was asked for. `seconds`: from the signal,
-    or what broke, to the end. `orphans`: processes outlived the one that we started.
+    `lost`: events that are neither in Kafka nor in the outbox, None where nothing could be sent. `behind`: members left
+    in the group after the exit, None where no group was asked for. `seconds`: from the signal, or what broke, to the
+    end. `orphans`: processes outlived the one that we started.
     """
 
     client: str
     exit: object
-    lost: tuple = ()
+    lost: tuple | None = None
     behind: int | None = None
     seconds: float = 0.0
     orphans: bool = False
@@ -46,8 +50,8 @@ class Cell:
     began: float = 0.0
     exit: object = None
     seconds: float = 0.0
-    wanted: tuple = ()
-    """The names of the events that must not be lost."""
+    wanted: tuple | None = None
+    """The names of the events that must not be lost; a scenario that leaves it None does not measure that."""
 
     def up(self):
         """Wait until it serves, and all workers are members."""
@@ -55,6 +59,16 @@ class Cell:
         self.served.wait_for("open", self.setup.workers)
         if self.names:
             self.names.wait_until_joined(self.setup.workers)
+
+    def tell(self):
+        """Let it send an event and publish one; what it takes must not be lost. What it answers to either."""
+        answers = {name: self.served.get(path) for name, path in TOLD.items()}
+        self.want(*(name for name, status in answers.items() if status == "200"))
+        return tuple(answers.values())
+
+    def want(self, *names):
+        """Count these among the events that must not be lost."""
+        self.wanted = (*(self.wanted or ()), *names)
 
     def stop(self, signum=signal.SIGTERM, *, group=False):
         """Signal. The time counts from here."""
@@ -77,12 +91,13 @@ class Cell:
         return Seen(client, self.exit, self._lost(), behind, round(self.seconds, 1), orphans)
 
     def _lost(self):
-        if not self.wanted:
-            return ()
-        kept = Counter(self.names.names()) + Counter(self._in_outbox())
+        if self.wanted is None:
+            return None
+        kept = Counter(self._in_outbox()) + Counter(self.names.names() if self.names else ())
         return tuple(sorted((Counter(self.wanted) - kept).elements()))
 
     def _in_outbox(self):
         with closing(sqlite3.connect(self.database)) as connection:
-            values = connection.execute("SELECT value FROM kafka_events_outbox").fetchall()
-        return [name for (value,) in values for name in ("slow published", "cut published") if name in str(value)]
+            return [
+                json.loads(value)["name"] for (value,) in connection.execute("SELECT value FROM kafka_events_outbox")
+            ]

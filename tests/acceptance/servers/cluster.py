@@ -14,6 +14,7 @@ PARTITIONS = 2
 ANSWER_S = 20
 JOIN_S = 60
 NOT_YET = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE)
+REPLACED_S = 20  # below that time-out, too
 LEAVE_S = 5  # far below the session time-out of 30 s: who has said that it leaves is gone at once
 
 
@@ -33,6 +34,11 @@ class Names:
 
     def members(self):
         """How many members the group has now; None while it rebalances, or nobody can say."""
+        known = self.member_ids()
+        return None if known is None else len(known)
+
+    def member_ids(self):
+        """Who is in the group now; None while it rebalances, or nobody can say."""
         try:
             group = self._admin.describe_consumer_groups([self.group], request_timeout=ANSWER_S)[self.group].result()
         except KafkaException as error:  # the broker is still making the topic of offsets
@@ -40,11 +46,15 @@ class Names:
                 raise
             return None
         settled = group.state in (ConsumerGroupState.STABLE, ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
-        return len(group.members) if settled else None
+        return {member.member_id for member in group.members} if settled else None
 
     def wait_until_joined(self, many):
         """Wait until all workers are members."""
         until_sync(lambda: self.members() == many, JOIN_S)
+
+    def wait_until_replaced(self, before):
+        """Wait until there are as many members as `before`, and all are new. The old ones have said that they leave."""
+        until_sync(lambda: len(now := self.member_ids() or set()) == len(before) and not before & now, REPLACED_S)
 
     def left_behind(self):
         """How many members are still there, with 5 s for the last word to arrive."""

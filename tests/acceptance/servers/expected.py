@@ -44,35 +44,44 @@ class Expected:
 
 PROMISED = {
     "start": Expected(("200",)),
-    "slow-start": Expected(("refused, then 200", "200 in the end")),
-    "failed-start": Expected(("not served",), FAILED, within=60.0),
-    "dies-later": Expected(("200",), FAILED),
+    "slow-start": Expected(("refused, then 200",)),
+    "failed-start": Expected(("not served",), FAILED, lost=(None,), within=60.0),
+    "dies-later": Expected(("500",), FAILED),
+    "fails-later": Expected(("200",), FAILED),
     "sigterm-in-flight": Expected(("200",)),
     "ctrl-c-in-flight": Expected(("200",)),
     "group-sigterm-in-flight": Expected(("200",)),
     "stream": Expected(("ended",)),
+    "ctrl-c-stream": Expected(("ended",)),
     "endless-stream": Expected(("cut",)),
     "second-ctrl-c": Expected(("cut",), (1,)),
-    "broker-away": Expected(("200, send 503",), behind=(None,)),
+    "reload": Expected(("replaced, 200",)),
+    "daphne-installed": Expected(("opened 1 time",)),
+    "broker-away": Expected(("send 503, publish 200",), behind=(None,)),
     "worker-killed-broker-away": Expected(("replaced, 200",), behind=(None,)),
 }
 
-NO_LIFESPAN = ("django/daphne#570", "django/channels#1216")
+BY_DESIGN = ("by design",)
+UNKNOWN = ("no issue known",)
 LATE_CUT = ("pgjones/hypercorn#308", "pgjones/hypercorn#374")
-TERM = "start slow-start sigterm-in-flight group-sigterm-in-flight stream endless-stream broker-away"
+TERM = "start slow-start sigterm-in-flight group-sigterm-in-flight stream endless-stream broker-away daphne-installed"
+IN_FLIGHT = "sigterm-in-flight ctrl-c-in-flight group-sigterm-in-flight stream ctrl-c-stream"
 CUT = ("cut", "cut published")
-IN_FLIGHT = "dies-later sigterm-in-flight ctrl-c-in-flight group-sigterm-in-flight stream"
+QUARTER = "its reloader kills its child 0.25 s after a Ctrl-C, as subprocess.run does: who has left by then is luck"
 
 
 @dataclass(frozen=True)
 class Otherwise:
-    """Where a set-up makes a scenario end otherwise: in what, why, and the issues of the server."""
+    """Where a set-up makes a scenario end otherwise: in what, why, and the issues of the server.
+
+    `issues`: `owner/repository#number`, `django#` and a ticket, `BY_DESIGN`, or `UNKNOWN` where we found none.
+    """
 
     setups: str
     scenarios: str
     what: dict
     because: str
-    issues: tuple = ()
+    issues: tuple
 
     def holds(self, pair):
         """Whether it is about this cell."""
@@ -81,6 +90,13 @@ class Otherwise:
 
 
 OTHERWISE = [
+    Otherwise(
+        "daphne runserver gunicorn-*",
+        "slow-start",
+        {"client": ("200 in the end",)},
+        "it listens before it starts, and the client waits",
+        BY_DESIGN,
+    ),
     Otherwise(
         "uvicorn",
         TERM,
@@ -95,37 +111,61 @@ OTHERWISE = [
         "the parent of several workers exits with 0",
         ("Kludex/uvicorn#1115",),
     ),
-    Otherwise("uvicorn-reload runserver", "failed-start", {"exits": (0,)}, "it waits until the code changes"),
     Otherwise(
         "uvicorn-reload",
-        "dies-later",
-        {"client": ("200, then it waits",), "exits": (0,)},
-        "it waits until the code changes",
+        "failed-start",
+        {"exits": (0,)},
+        "it waits until the code changes: by design",
+        ("Kludex/uvicorn#1313",),
+    ),
+    Otherwise("runserver", "failed-start", {"exits": (0,)}, "it waits until the code changes", BY_DESIGN),
+    *(
+        Otherwise(
+            "uvicorn-reload",
+            scenario,
+            {"client": (f"{status}, then it waits",), "exits": (0,)},
+            "it waits until the code changes: by design",
+            ("Kludex/uvicorn#1313",),
+        )
+        for scenario, status in (("dies-later", 500), ("fails-later", 200))
+    ),
+    *(
+        Otherwise(
+            "uvicorn-w2 granian-w2 gunicorn-*",
+            scenario,
+            {"client": (f"{status}, replaced",), "exits": (0,)},
+            "the worker leaves, and its parent replaces it",
+            BY_DESIGN,
+        )
+        for scenario, status in (("dies-later", 500), ("fails-later", 200))
     ),
     Otherwise(
-        "uvicorn-w2 gunicorn-*",
-        "dies-later",
-        {"client": ("200, replaced",), "exits": (0,)},
-        "the worker drains, and its parent replaces it",
-    ),
-    Otherwise(
-        "uvicorn-w2 uvicorn-reload hypercorn-w1* hypercorn-w2* granian* gunicorn-* runserver",
+        "uvicorn-w2 uvicorn-reload hypercorn-w1* hypercorn-w2* gunicorn-uvicorn",
         "second-ctrl-c",
         {"exits": (0,)},
         "the parent keeps its own exit code",
+        UNKNOWN,
     ),
     Otherwise(
         "hypercorn-w1* hypercorn-w2*",
-        "failed-start dies-later",
+        "failed-start dies-later fails-later",
         {"exits": (0,)},
         "it forgets the exit code of its workers",
         ("pgjones/hypercorn#269", "pgjones/hypercorn#372"),
     ),
     Otherwise(
         "hypercorn-w2*",
+        "dies-later",
+        {"client": ("cut",), "exits": (0,)},
+        "its parent sends SIGTERM to all workers once one has left, which kills them where no run is up any more",
+        UNKNOWN,
+    ),
+    Otherwise(
+        "hypercorn-w2*",
         "worker-killed-broker-away",
         {"client": ("all down",)},
-        "it stops all workers when one dies",
+        "it stops all workers when one dies (told in passing)",
+        ("pgjones/hypercorn#374",),
     ),
     Otherwise(
         "hypercorn-w0 hypercorn-w1 hypercorn-w2",
@@ -143,66 +183,85 @@ OTHERWISE = [
     ),
     Otherwise(
         "hypercorn-w1",
-        "stream endless-stream second-ctrl-c",
+        "stream ctrl-c-stream endless-stream second-ctrl-c",
         {"client": ("cut",), "exits": (KILLED,), "behind": (1,)},
         "on asyncio it waits for ever, and its worker does not hear the signal",
         LATE_CUT,
     ),
     Otherwise(
         "hypercorn-w1-uvloop",
-        "stream",
+        "stream ctrl-c-stream",
         {"client": ("cut",)},
-        "its worker does not hear the signal, and cuts after 3 s",
+        "its worker does not hear the signal, and cuts after its graceful_timeout",
+        UNKNOWN,
     ),
     Otherwise(
         "granian*",
         "second-ctrl-c",
-        {"exits": (0,), "behind": (0, 1, None)},
-        "one signal too many blocks its worker: killed after its --workers-kill-timeout",
-    ),
-    Otherwise(
-        "granian-w2",
-        "worker-killed-broker-away",
-        {"client": ("all down",), "exits": (1,)},
-        "it stops all workers when one dies, without --respawn-failed-workers",
-        ("emmett-framework/granian#148",),
+        {"exits": (0,)},
+        "one signal too many blocks its worker: killed after its --workers-kill-timeout, when it has left its group",
+        UNKNOWN,
     ),
     Otherwise(
         "gunicorn-asgi",
         "ctrl-c-in-flight",
         {"client": ("cut",), "lost": (CUT, CUT[:1], ())},
-        "Ctrl-C is its quick stop, which waits for no request; SIGTERM does",
+        "Ctrl-C is its quick stop, which waits for no request, and what a cut one still sends is luck; SIGTERM waits",
         ("benoitc/gunicorn#2604",),
     ),
-    Otherwise("daphne runserver", IN_FLIGHT, {"client": ("cut",)}, "it cancels its requests at once", NO_LIFESPAN),
     Otherwise(
-        "runserver",
-        "ctrl-c-in-flight",
-        {"client": ("cut",), "lost": (CUT, ())},
-        "it cancels its requests at once, and does not wait for them",
-        NO_LIFESPAN,
+        "gunicorn-asgi",
+        "second-ctrl-c",
+        {"exits": (0,)},
+        "Ctrl-C is its quick stop: it has ended before the second one",
+        ("benoitc/gunicorn#2604",),
+    ),
+    Otherwise("daphne runserver", IN_FLIGHT, {"client": ("cut",)}, "it cancels its requests at once", UNKNOWN),
+    Otherwise("daphne", "fails-later", {"client": ("cut",)}, "it cancels its requests at once", UNKNOWN),
+    Otherwise(
+        "daphne",
+        "dies-later",
+        {"lost": (("cut",),)},
+        "it cancels its requests at once, and then nothing is open any more to send by: the view gets an exception",
+        UNKNOWN,
     ),
     Otherwise(
-        "daphne", "second-ctrl-c", {"exits": (0, 1, -2)}, "it has stopped before, or the interpreter is at its end"
+        "daphne",
+        "second-ctrl-c",
+        {"exits": (0,)},
+        "it cancels its requests at once, and has ended before the second one",
+        UNKNOWN,
+    ),
+    Otherwise(
+        "runserver",
+        "ctrl-c-in-flight ctrl-c-stream",
+        {"client": ("cut",), "lost": (CUT, CUT[:1], CUT[1:], ()), "behind": (0, 1)},
+        f"it cancels its requests at once, and {QUARTER}",
+        ("python/cpython#5026",),
+    ),
+    Otherwise(
+        "runserver", "second-ctrl-c reload", {"exits": (0,), "behind": (0, 1)}, QUARTER, ("python/cpython#5026",)
     ),
     Otherwise(
         "runserver",
         "start slow-start endless-stream",
         {"behind": (1,)},
-        "Django's reloader kills its child at SIGTERM; Ctrl-C stops it",
+        "Django's reloader kills its child at SIGTERM",
+        ("django#28835",),
     ),
     Otherwise(
         "runserver",
         "sigterm-in-flight stream",
         {"client": ("cut",), "behind": (1,)},
-        "Django's reloader kills its child at SIGTERM; Ctrl-C stops it",
+        "Django's reloader kills its child at SIGTERM",
+        ("django#28835",),
     ),
     Otherwise(
         "runserver",
-        "dies-later",
+        "dies-later fails-later",
         {"client": ("cut, then it waits",), "exits": (0,)},
         "it cancels its requests at once, and waits until the code changes",
-        NO_LIFESPAN,
+        BY_DESIGN,
     ),
 ]
 

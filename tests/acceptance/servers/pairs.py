@@ -54,7 +54,7 @@ class Ground:
         names = Names(self.kafka) if pair.scenario.kafka else None
         port = free_port()
         served = Served(
-            pair.setup.arguments(port, self.application),
+            pair.setup.arguments(port, folder, self.application),
             port,
             folder=folder,
             environment=self._environment(pair, names, folder),
@@ -73,6 +73,7 @@ class Ground:
             "DJANGO_SETTINGS_MODULE": SETTINGS,
             "PROBE_DATABASE": str(folder / "db.sqlite3"),
             "PROBE_APPLICATION": self.application,
+            "PROBE_WATCHED": str(folder),
             "EVENTS_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
             **kafka,
             **pair.setup.environment,

@@ -57,7 +57,8 @@ class Served:
 
     def __init__(self, arguments, port, *, folder, environment):
         self.port = port
-        self._log = folder / "log"
+        self._log, self._watched = folder / "log", folder / "watched.py"
+        self._watched.touch()
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
@@ -84,6 +85,10 @@ class Served:
         with suppress(AssertionError):
             until_sync(lambda: self.said(words) >= times or self._is_over(), timeout)
         assert self.said(words) >= times, f"it never said {words!r}\n{self.text}"
+
+    def change_a_file(self):
+        """Change the file that an autoreloader watches."""
+        self._watched.write_text("changed = True\n")
 
     def get(self, path):
         """One GET: its status, "refused" or "cut"."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from contextlib import asynccontextmanager
 
 from django.core.asgi import get_asgi_application
@@ -28,17 +29,28 @@ async def _publish(name):
 
 @asynccontextmanager
 async def probing(run):
-    """Fill in the hooks, and say when the run drains and ends."""
+    """Fill in the hooks, work beside the requests, and say when the run drains and ends."""
     await hooks.trouble()
-    hooks.send, hooks.publish, hooks.draining = _send, _publish, run.draining
-    hooks.break_down = lambda: run.fail(RuntimeError("the probe broke down"))
-    watching = asyncio.create_task(_say_when_draining(run.draining))
-    hooks.say("open")
-    try:
-        yield
-    finally:
-        watching.cancel()
-        hooks.say("closed")
+    dying = asyncio.Event()
+    hooks.send, hooks.publish, hooks.draining, hooks.break_down = _send, _publish, run.draining, dying.set
+    async with asyncio.TaskGroup() as tasks:
+        working = [tasks.create_task(_work(run, dying)), tasks.create_task(_say_when_draining(run.draining))]
+        hooks.say("open")
+        try:
+            yield
+        finally:
+            for task in working:
+                task.cancel()
+            hooks.say("closed")
+
+
+async def _work(run, dying):
+    """Work until told to die: by an exception that nobody catches, or by saying so to the run."""
+    await dying.wait()
+    error = RuntimeError("the probe broke down")
+    if os.environ.get("PROBE_DIES") != "run.fail":
+        raise error
+    run.fail(error)
 
 
 async def _say_when_draining(draining):
@@ -46,4 +58,6 @@ async def _say_when_draining(draining):
     hooks.say("draining")
 
 
+if "daphne.server" in sys.modules:
+    hooks.say("daphne is loaded")
 application = Lifespan(django, probing, sending, relaying, consuming)

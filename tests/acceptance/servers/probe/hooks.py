@@ -3,7 +3,7 @@
     send(name)     the event is in Kafka when it returns
     publish(name)  the event is on its way, or in a table; None where a wrapper has no such thing
     draining       an asyncio.Event: streams should end
-    break_down()   what a background task does when it dies
+    break_down()   let a background task die, in the way that PROBE_DIES says
 
 `trouble()` is the resource that starts slowly or not at all, for every wrapper the same.
 """

@@ -2,6 +2,8 @@
 
 import os
 
+from django.utils.autoreload import autoreload_started
+
 SECRET_KEY = "of the probe"
 ALLOWED_HOSTS = ["127.0.0.1"]
 DEBUG = False
@@ -15,6 +17,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["events", "tests.acceptance.servers.probe"]
 if "PROBE_DAPHNE" in os.environ:  # its runserver
     INSTALLED_APPS.insert(0, "daphne")
+
+if "PROBE_WATCHED" in os.environ:  # by runserver
+    autoreload_started.connect(lambda sender, **_: sender.watch_dir(os.environ["PROBE_WATCHED"], "*.py"), weak=False)
 
 DATABASES = {
     "default": {

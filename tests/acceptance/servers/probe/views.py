@@ -1,4 +1,4 @@
-"""What the probe serves: quick, slow, a stream that drains, one that never ends, and a breakdown."""
+"""What the probe serves: quick, slow, a stream that drains, one that never ends; what sends, and what publishes."""
 
 import asyncio
 import os
@@ -20,15 +20,28 @@ async def quick(request):
 async def send(request):
     """Send an event; 503 when Kafka does not take it."""
     try:
-        await hooks.send("quick")
+        await hooks.send("sent")
     except Exception as error:
         return JsonResponse({"error": repr(error)}, status=503)
     return JsonResponse({"process": os.getpid()})
 
 
+async def publish(request):
+    """Publish an event; 501 where there is nothing to publish into."""
+    if hooks.publish is None:
+        return JsonResponse({"error": "no outbox"}, status=501)
+    await hooks.publish("published")
+    return JsonResponse({"process": os.getpid()})
+
+
 async def slow(request):
-    """Take 2 s, then publish and send, also when it is cancelled: nothing of that may be lost."""
+    """Take 2 s, then publish and send, also when it is cancelled: nothing of that may be lost.
+
+    With `?dies` a background task of this process dies meanwhile.
+    """
     hooks.say("slow began")
+    if "dies" in request.GET:
+        hooks.break_down()
     try:
         await asyncio.sleep(SLOW_S)
     except asyncio.CancelledError:
@@ -73,17 +86,11 @@ async def endless(request):
     return StreamingHttpResponse(lines(), content_type="text/event-stream")
 
 
-async def breakdown(request):
-    """Let a background task of this process die."""
-    hooks.break_down()
-    return JsonResponse({"process": os.getpid()})
-
-
 urlpatterns = [
     path("quick/", quick),
     path("send/", send),
+    path("publish/", publish),
     path("slow/", slow),
     path("stream/", stream),
     path("endless/", endless),
-    path("breakdown/", breakdown),
 ]
