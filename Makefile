@@ -30,7 +30,7 @@ matrix: ## run the tests that need no server on each Python and Django we suppor
 django-tests: install ## run Django's own tests of its ASGI handler against ours (DJANGO=5.2)
 	@$(VENV) -m tools.django_tests $(DJANGO)
 
-bench: install ## measure against the alternatives, into benchmarks/results (ONLY=layers, sqlite or postgres)
+bench: install ## measure against the alternatives, into benchmarks/results (ONLY=layers, sqlite, postgres or servers)
 	@$(VENV) -m benchmarks $(ONLY)
 
 kafka: ## start a one-node Apache Kafka 4 (DO=stop, DO=status)

@@ -1,7 +1,7 @@
 """`python -m benchmarks.servers`: play the matrix for each wrapper, and write the table into README.md.
 
-A cell passes if it shows what a user wants, whatever the server makes of it: see `WANTED`. With `--only WORD` just the
-cells whose name has the word are played, and nothing is written.
+A cell passes if it shows what a user wants, whatever the server makes of it: see `WANTED`. With `--only WORD ...` just
+the cells whose name has a word are played, and the others keep what was seen before.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,11 +27,17 @@ WRAPPERS = {
     "django-asgi-lifespan": "benchmarks.servers.django_asgi_lifespan:application",
 }
 SETUPS = ("uvicorn", "hypercorn-w1", "hypercorn-w2", "gunicorn-uvicorn", "granian", "daphne")
-STOPPED = (0, -15, -2, 1)
+COMPARED = [pair for pair in PAIRS if pair.setup.name in SETUPS and not pair.scenario.setups]
+STOPPED, GONE = (0, -15, -2, 1), (*FAILED, 0)
+LEFT = ("200", "500")
+"""What a client may see of a process whose resources are gone: an answer."""
+
 WANTED = {
     **{name: replace(wanted, exits=(0, -15)) for name, wanted in PROMISED.items()},
+    "slow-start": replace(PROMISED["slow-start"], client=("refused, then 200", "200 in the end"), exits=(0, -15)),
     "failed-start": PROMISED["failed-start"],
-    "dies-later": replace(PROMISED["dies-later"], client=("200", "200, replaced"), exits=(*FAILED, 0)),
+    "dies-later": replace(PROMISED["dies-later"], client=LEFT + tuple(f"{one}, replaced" for one in LEFT), exits=GONE),
+    "fails-later": replace(PROMISED["fails-later"], client=("200", "200, replaced"), exits=GONE),
     "second-ctrl-c": replace(PROMISED["second-ctrl-c"], exits=STOPPED),
 }
 """What a user wants of any server. The exit code of a parent is not the wrapper's: 0 passes after a breakdown."""
@@ -43,21 +50,35 @@ SIDE_BY_SIDE = 2
 def main(arguments=None):
     """Play, print, write."""
     options = _parsed(arguments)
-    pairs = [pair for pair in PAIRS if pair.setup.name in SETUPS and (options.only or "") in pair.name]
-    with tempfile.TemporaryDirectory() as folder:
-        kafka = Kafka(Path(folder) / "kafka")
-        kafka.start()
-        try:
-            results = _play(Path(folder), kafka.address, pairs)
-        finally:
-            kafka.stop()
-    if not options.only:
-        _write(pairs, results)
+    pairs = [pair for pair in COMPARED if any(word in pair.name for word in options.only)]
+    if not pairs:
+        return f"No cell has one of {options.only} in its name; they are called so: {COMPARED[0].name}"
+    with tempfile.TemporaryDirectory() as folder, _kafka(options.kafka, Path(folder) / "kafka") as address:
+        _write(options.results, _play(Path(folder), address, pairs))
+    return 0
+
+
+@contextmanager
+def _kafka(address, folder):
+    """The address of a Kafka: the one that runs already, or a private one."""
+    if address:
+        yield address
+        return
+    kafka = Kafka(folder)
+    kafka.start()
+    try:
+        yield kafka.address
+    finally:
+        kafka.stop()
 
 
 def _parsed(arguments):
     parser = argparse.ArgumentParser(prog="benchmarks.servers", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", metavar="WORD")
+    parser.add_argument(
+        "--only", metavar="WORD", nargs="+", default=[""], help="only cells with such a word in the name"
+    )
+    parser.add_argument("--kafka", metavar="HOST:PORT", help="a Kafka that runs already, instead of a private one")
+    parser.add_argument("--results", metavar="FOLDER", type=Path, default=HERE, help="of results.json and README.md")
     return parser.parse_args(arguments)
 
 
@@ -95,14 +116,18 @@ def _verdict(ground, pair):
         return [NOTHING_STARTS if "never said 'open'" in words else words]
 
 
-def _write(pairs, results):
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    page = HERE / "README.md"
-    page.write_text(between(page.read_text(), "comparison", table=table(pairs, results), by="benchmarks.servers"))
+def _write(folder, played):
+    """Keep what was seen beside what was seen before; and the table, where there is a page for it."""
+    file, page = folder / "results.json", folder / "README.md"
+    results = (json.loads(file.read_text()) if file.exists() else {}) | played
+    file.write_text(json.dumps(results, indent=1) + "\n")
+    if page.exists():
+        page.write_text(between(page.read_text(), "comparison", table=table(results), by="benchmarks.servers"))
 
 
-def table(pairs, results):
+def table(results):
     """A line for each cell, a column for each wrapper, and how many pass."""
+    pairs = [pair for pair in PAIRS if f"ours: {pair.name}" in results]
     head = f"| cell | {' | '.join(WRAPPERS)} |\n|---|{'---|' * len(WRAPPERS)}"
     lines = [
         f"| {pair.name} | {' | '.join(_mark(results[f'{one}: {pair.name}']) for one in WRAPPERS)} |" for pair in pairs

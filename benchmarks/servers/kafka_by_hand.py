@@ -1,6 +1,7 @@
 """Producer and consumer as a project without us starts and stops them: aiokafka in an async context manager.
 
-The probe's views ask for them through the same hooks as ours. There is no outbox, so nothing is published.
+The probe's views ask for them through the same hooks as ours. There is no outbox, so nothing is published; and no
+`run.fail`, so where ours calls that, a bare task dies, as most projects have it.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests.acceptance.servers.probe import hooks
 
 ADDRESS = os.environ.get("EVENTS_BOOTSTRAP_SERVERS", "")
+DIES = os.environ.get("PROBE_DIES", "in a task group")
 TOPIC, GROUP = (os.environ.get("EVENTS_PREFIX", "") + name for name in ("probes", "probe.heard"))
 
 
@@ -28,19 +30,36 @@ async def kafka():
             await producer.send_and_wait(TOPIC, json.dumps({"name": name}).encode())
 
         hooks.send = send
-        consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=ADDRESS, group_id=GROUP)
-        await consumer.start()
-        consuming = asyncio.create_task(_consume(consumer, broken))
-        hooks.say("open")
+        async with AIOKafkaConsumer(TOPIC, bootstrap_servers=ADDRESS, group_id=GROUP) as consumer:
+            work = _in_a_task_group if DIES == "in a task group" else _in_a_bare_task
+            async with work(_consume(consumer, broken)):
+                hooks.say("open")
+                try:
+                    yield
+                finally:
+                    hooks.draining.set()
+    hooks.say("closed")
+
+
+@asynccontextmanager
+async def _in_a_task_group(work):
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(work)
         try:
             yield
         finally:
-            hooks.draining.set()
-            consuming.cancel()
-            with suppress(asyncio.CancelledError, RuntimeError):
-                await consuming
-            await consumer.stop()
-            hooks.say("closed")
+            task.cancel()
+
+
+@asynccontextmanager
+async def _in_a_bare_task(work):
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, RuntimeError):
+            await task
 
 
 async def _consume(consumer, broken):

@@ -53,4 +53,29 @@ def test_a_benchmark_that_there_is_not_is_refused(named):
     done = subprocess.run([sys.executable, "-m", "benchmarks", named], cwd=ROOT, capture_output=True, text=True)
 
     assert done.returncode == 1
-    assert "choose from layers, sqlite, postgres" in done.stderr
+    assert "choose from layers, sqlite, postgres, servers" in done.stderr
+
+
+@pytest.mark.acceptance
+def test_servers_plays_a_cell_for_each_wrapper_and_keeps_what_was_seen_before(tmp_path, kafka_server):
+    (tmp_path / "results.json").write_text('{"ours: daphne/start": []}')
+    command = ["-m", "benchmarks.servers", "--only", "hypercorn-w1/start", "--kafka", kafka_server.address]
+
+    done = subprocess.run(
+        [sys.executable, *command, "--results", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results.pop("ours: daphne/start") == []
+    assert {name.partition(":")[0] for name in results} == {"ours", "Starlette's Mount", "django-asgi-lifespan"}
+    assert set(map(tuple, results.values())) == {()}
+
+
+def test_a_cell_that_there_is_not_is_refused():
+    command = [sys.executable, "-m", "benchmarks.servers", "--only", "tornado"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 1
+    assert "['tornado']" in done.stderr
