@@ -1,7 +1,7 @@
 """The project's own settings, as a contestant needs them.
 
 BENCHMARK_CONN_MAX_AGE   seconds, or "None" for as long as the thread lives; default 0
-BENCHMARK_POOL           1: psycopg's pool, as Django's documentation says
+BENCHMARK_POOL           1: psycopg's pool, as large as the load has clients
 BENCHMARK_MIDDLEWARE     project: that of the project; default none, as FastAPI has none
 """
 
@@ -19,4 +19,4 @@ if os.environ.get("BENCHMARK_MIDDLEWARE", "none") == "none":
 _age = os.environ.get("BENCHMARK_CONN_MAX_AGE", "0")
 DATABASES["default"]["CONN_MAX_AGE"] = None if _age == "None" else int(_age)
 if os.environ.get("BENCHMARK_POOL") == "1":
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = True
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 4, "max_size": 32}  # one for each client
