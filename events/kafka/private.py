@@ -23,9 +23,7 @@ CLIENT: Names = {
     "cluster.unauthorized_topics": "to tell a topic that is not there from one that may not be seen",
     "_metadata_update": "to know whether any broker answers",
     "bootstrap": "to tell brokers that refuse our log-in from brokers that are away",
-    "hosts": "to ask those that the settings name when no other answers",
-    "cluster.brokers": "to find brokers that have moved",
-    "cluster.update_metadata": "to find brokers that have moved",
+    "hosts": "to tell brokers that refuse our log-in from brokers that are away",
     "_security_protocol": "to tell brokers that refuse our log-in from brokers that are away",
     "add_topic": "to see at once that a topic is not there",
 }

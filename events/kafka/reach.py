@@ -1,22 +1,22 @@
 """Whether the brokers answer a client, and whether they refuse its log-in: aiokafka only logs both.
 
 Its bootstrap says "Unable to bootstrap" for a wrong password as for a host that is down, and a running client tries for
-ever without an error. So the outcome of every metadata request is told, and when none answers, those that the settings
-name are asked once more:
+ever without an error. So the outcome of every metadata request is told, and where none answers and there is a log-in
+or TLS, those that the settings name are asked once more. A client is refused for good only when each of them refuses
+its log-in: one that is away may still take it.
 
-* A client is refused for good only when each of them refuses its log-in: one that is away may still take it.
-* One that answers tells where the brokers are by now. aiokafka asks for ever at the addresses that it was told first,
-  so a running client would never find brokers that have moved (KIP-899).
+Not done: to look there for brokers that have moved (KIP-899). At the same address may be another cluster, an empty one
+say, and a member that went on there would commit the positions of the old one (tried).
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from ssl import SSLError
 from typing import Any
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError
-from aiokafka.protocol.metadata import MetadataRequest
 
 from events.core.errors import BrokerUnavailable, ClientRefused
 from events.kafka.failures import described, is_for_good
@@ -56,64 +56,51 @@ async def _bootstrap(client: Any, bootstrap: Callable[[], Any]) -> None:
     try:
         await bootstrap()
     except KafkaConnectionError:
-        refusals = _refusals(said := await _ask_all(client)) if client._security_protocol.startswith("SASL") else []
-        if not refusals:
-            raise
-        raise (refusals[0] if refusals == said else KafkaConnectionError(_in_part(refusals))) from None
+        said = await _ask_all(client)
+        refusals = _refusals(said)
+        raise (refusals[0] if refusals and refusals == said else _away(client, said)) from None
 
 
-async def _update(client: Any, update: Callable[..., Any], *asked: Any, told: Told) -> Any:
-    cluster, topics = asked
-    if not (answered := await update(cluster, topics)):
-        said = await _ask_all(client, topics)
-        answered = _moved(cluster, said) and await update(cluster, topics)
+async def _update(client: Any, update: Callable[..., Any], *arguments: Any, told: Told) -> Any:
+    answered = await update(*arguments)
     if answered:
         told(None)
     else:
-        told(_away(client, said))
+        told(_away(client, await _ask_all(client)))
         asyncio.get_running_loop().call_later(AGAIN_S, client.force_metadata_update)  # an idle client would not ask
     return answered
 
 
-def _moved(cluster: Any, said: Sequence[Any]) -> bool:
-    """Take over what a broker says. Whether there are others now than those that did not answer."""
-    before = set(cluster.brokers())
-    for one in said:
-        if not isinstance(one, Exception) and one.brokers:
-            cluster.update_metadata(one)
-            return set(cluster.brokers()) != before
-    return False
-
-
-def _away(client: Any, said: Sequence[Any]) -> BrokerUnavailable:
+def _away(client: Any, said: Sequence[Exception | None]) -> BrokerUnavailable:
     refusals, where = _refusals(said), ",".join(f"{host}:{port}" for host, port, _ in client.hosts)
     if refusals and refusals == said:
         return ClientRefused(f"The brokers at {where} refuse this client: {described(refusals[0])}")
-    return BrokerUnavailable(f"No broker answers at {where}" + (f": {_in_part(refusals)}" if refusals else "."))
+    why = _in_part(refusals) if refusals else next((described(one) for one in said if isinstance(one, SSLError)), "")
+    return BrokerUnavailable(f"No broker answers at {where}" + (f": {why}" if why else "."))
 
 
-def _refusals(said: Sequence[Any]) -> list[Exception]:
-    return [one for one in said if isinstance(one, Exception) and is_for_good(one)]
+def _refusals(said: Sequence[Exception | None]) -> list[Exception]:
+    return [one for one in said if one is not None and is_for_good(one)]
 
 
 def _in_part(refusals: Sequence[Exception]) -> str:
     return f"{len(refusals)} of them refuse this client, the others are away: {described(refusals[0])}"
 
 
-async def _ask_all(client: Any, topics: Collection[str] = ()) -> list[Any]:
-    """What each broker that the settings name says: its metadata, or an error."""
-    return await asyncio.gather(*(_ask(client, address, topics=topics) for address in client.hosts))
+async def _ask_all(client: Any) -> list[Exception | None]:
+    """What each broker that the settings name says to log-in and TLS; None: it takes us. Nothing without either."""
+    if client._security_protocol == "PLAINTEXT":
+        return []
+    return await asyncio.gather(*(_ask(client, address) for address in client.hosts))
 
 
-async def _ask(client: Any, address: tuple[str, int, Any], *, topics: Collection[str]) -> Any:
+async def _ask(client: Any, address: tuple[str, int, Any]) -> Exception | None:
     """Errors come without the frames in which they came up: their local variables are the password."""
     host, port, _ = address
     try:
         async with asyncio.timeout(ASK_S):
             connection = await create_conn(host, port, **{name: getattr(client, f"_{name}") for name in _LOG_IN})
-            try:
-                return await connection.send(MetadataRequest(list(topics), allow_auto_topic_creation=False))
-            finally:
-                connection.close()
     except Exception as error:
         return error.with_traceback(None)
+    connection.close()
+    return None

@@ -1,5 +1,6 @@
 """Brokers that are away are told from brokers that refuse us, at the start and later."""
 
+import asyncio
 import logging
 
 import pytest
@@ -10,7 +11,6 @@ from events.kafka.connection import Connection, WrongArguments
 from events.kafka.consumer import KafkaConsumer
 from events.kafka.failures import membership_lost, unavailable
 from events.kafka.producer import KafkaProducer
-from tests.brokers import FaultyBroker
 from tests.events.kafka.owner import RecordingOwner, connect
 from tests.events.kafka.refusing import LOG_IN_FAILED, NOT_A_LOG_IN_LISTENER, refusing_broker
 from tests.waiting import until
@@ -60,11 +60,24 @@ async def test_a_mechanism_that_the_brokers_do_not_offer_is_no_outage():
     assert "one that the brokers offer" in said
 
 
-async def test_nobody_there_is_an_outage_also_with_a_log_in():
+@pytest.mark.parametrize("settings", [{}, {"security_protocol": "SSL"}, SASL], ids=["plain", "tls", "log-in"])
+async def test_nobody_there_is_an_outage_that_is_told_in_one_sentence(settings):
     with pytest.raises(BrokerUnavailable) as caught:
-        await producer_at("127.0.0.1:9").start()
+        await KafkaProducer(Connection("127.0.0.1:9", settings), deadline_s=20, client_id="x").start()
 
     assert not isinstance(caught.value, ClientRefused)
+    assert str(caught.value) == "No broker answers at 127.0.0.1:9."
+
+
+async def test_a_broker_without_tls_is_told_from_one_that_is_away():
+    def greet(_reader, writer):
+        writer.write(b"this is no TLS")
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(BrokerUnavailable, match=f"No broker answers at {address}: SSLError"):
+            await producer_at(address, security_protocol="SASL_SSL").start()
 
 
 async def test_a_running_consumer_tells_that_kafka_is_away_and_that_it_is_back(mock_cluster):
@@ -89,22 +102,6 @@ async def test_one_broker_that_refuses_while_the_others_are_away_is_an_outage():
             await producer_at(f"{address},127.0.0.1:9").start()
 
     assert not isinstance(caught.value, ClientRefused)
-
-
-async def test_a_client_that_runs_finds_brokers_that_have_moved(mock_cluster, request):
-    moved = FaultyBroker()
-    request.addfinalizer(moved.close)
-    for cluster in (mock_cluster, moved):
-        cluster.create_topic("quotes", 1)
-    owner = RecordingOwner()
-    consumer = KafkaConsumer(Connection(f"{mock_cluster.address},{moved.address}"), "g", ["quotes"], client_id="x")
-    await consumer.start(owner)
-    try:
-        mock_cluster.down()
-        await until(lambda: str(consumer._client._client.cluster.brokers()).find(moved.address.split(":")[1]) > 0, 60)
-        await until(lambda: owner.away is None, 60)
-    finally:
-        await consumer.stop()
 
 
 async def test_a_producer_that_has_sent_nothing_does_not_ask_for_all_topics_of_the_cluster(mock_cluster):
