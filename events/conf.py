@@ -5,6 +5,7 @@ the two alike. Nothing here connects to anything.
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -22,6 +23,8 @@ RUNNABLE = ("relay", "consume")
 SIZES = ("partitions", "replication")
 MAX_REQUEST_SIZE = 1_048_576
 """aiokafka's default of `max_request_size`, in bytes."""
+MOST_PORT = 65_535
+_ADDRESS = re.compile(r"([^\s:/@,\[\]]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
 
 
 def key(default: Any, text: str, *, secret: bool = False) -> Any:
@@ -150,7 +153,9 @@ def _wrong_value(name: str, value: object) -> list[str]:
             _wrong_topics(label, value) if name == "TOPICS" else _wrong_kind(label, value, kind=Mapping, text="a dict")
         )
     if isinstance(default, str):
-        return _wrong_kind(label, value, kind=str, text="text") or _wrong_name(name, value)
+        return (
+            _wrong_kind(label, value, kind=str, text="text") or _wrong_name(name, value) or _wrong_address(name, value)
+        )
     if default is None and value is None:
         return []
     return _wrong_number(label, value, whole=isinstance(default, int))
@@ -164,6 +169,18 @@ def _wrong_name(name: str, value: object) -> list[str]:
     if name not in ("PREFIX", "GROUP") or not value or is_legal(value):
         return []
     return [f"EVENTS[{name!r}] must be {LEGAL}."]
+
+
+def _wrong_address(name: str, value: Any) -> list[str]:
+    if name != "BOOTSTRAP_SERVERS" or not value or all(_is_address(one) for one in value.split(",")):
+        return []
+    return ['EVENTS["BOOTSTRAP_SERVERS"] must be "host:port,host:port": no scheme, no space, ports from 1 to 65535.']
+
+
+def _is_address(text: str) -> bool:
+    """A host without a port is one too: aiokafka takes 9092."""
+    port = (found := _ADDRESS.fullmatch(text)) and (found["port"] or "9092")
+    return port is not None and 0 < int(port) <= MOST_PORT
 
 
 def _wrong_number(label: str, value: object, *, whole: bool) -> list[str]:

@@ -99,6 +99,22 @@ def test_a_wrong_setting_is_refused_with_what_to_change(settings, given, sentenc
         config()
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["http://kafka", "kafka:9092/", "kafka:9092, other:9092", "kafka:http", "kafka:", "kafka:0", "kafka:99999", "a:1,"]
+    + ["kafka:1:2", "user:word@kafka:9092", ":9092", " ", "::1", "[kafka]:9092"],
+)
+def test_what_is_no_address_of_brokers_is_refused_with_how_one_looks(address):
+    assert problems_of({"BOOTSTRAP_SERVERS": address}) == [
+        'EVENTS["BOOTSTRAP_SERVERS"] must be "host:port,host:port": no scheme, no space, ports from 1 to 65535.'
+    ]
+
+
+@pytest.mark.parametrize("address", ["", "kafka", "kafka_1.eu-west:9092,10.0.0.2:65535", "[::1]:9092", "[fe80::1]"])
+def test_brokers_may_be_names_and_numbers_and_leave_out_the_port(address):
+    assert problems_of({"BOOTSTRAP_SERVERS": address}) == []
+
+
 def test_good_settings_have_no_problems():
     assert problems_of({"RUN": ["relay", "consume"], "DRAIN": 5, "PRODUCER": {"linger_ms": 5}}) == []
     assert problems_of({"GIVE_UP": None}) == problems_of({"GIVE_UP": 600}) == []
@@ -126,5 +142,6 @@ def on_the_debug_page():
 
 def test_no_problem_quotes_a_value():
     given = {"PRODUCER": "s3cret", "GROUP": ["s3cret"], "RUN": ["s3cret"], "PARTITIONS": "s3cret"}
+    given["BOOTSTRAP_SERVERS"] = "user:s3cret@kafka:9092"
 
     assert "s3cret" not in " ".join(problems_of(given))
