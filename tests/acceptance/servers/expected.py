@@ -140,7 +140,14 @@ OTHERWISE = [
         for scenario, status in (("dies-later", 500), ("fails-later", 200))
     ),
     Otherwise(
-        "uvicorn-w2 uvicorn-reload hypercorn-w1* hypercorn-w2* gunicorn-uvicorn",
+        "hypercorn-w1-uvloop hypercorn-w2-uvloop",
+        "second-ctrl-c",
+        {"exits": (0,)},
+        "its workers ignore Ctrl-C, and cut after their graceful_timeout",
+        UNKNOWN,
+    ),
+    Otherwise(
+        "uvicorn-w2 uvicorn-reload gunicorn-uvicorn",
         "second-ctrl-c",
         {"exits": (0,)},
         "the parent keeps its own exit code",
