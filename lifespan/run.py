@@ -183,8 +183,9 @@ def current() -> Run:
 def stop_runs() -> None:
     """Close what other threads hold open, within its time limit.
 
-    For the end of a main thread under which an autoreloader runs. The end of the interpreter does it too, but by then
-    no executor takes work any more: whatever closes by `asyncio.to_thread` fails.
+    For the end of a main thread under which an autoreloader runs. The end of the interpreter does it too, and at a
+    Ctrl-C in runserver it alone does. By then no executor takes work any more: what closes by `asyncio.to_thread`
+    fails there, so a resource should close without, or by a thread of its own.
     """
     for run in list(_runs):
         if run.loop.is_running():

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,7 +164,20 @@ async def aheld_open(folder: str | os.PathLike[str], use: Use) -> AsyncIterator[
         await asyncio.to_thread(hold.open)
         yield hold
     finally:
-        await asyncio.to_thread(hold.close)
+        await _close(hold)
+
+
+async def _close(hold: Hold) -> None:
+    """In a thread of its own: at the end of the interpreter no executor takes work, and `stop_runs` may be there."""
+    closed: Future[None] = Future()
+    closed.set_running_or_notify_cancel()  # who no longer waits does not undo it
+
+    def close() -> None:
+        hold.close()
+        closed.set_result(None)
+
+    threading.Thread(target=close, name="embedded-broker-close", daemon=True).start()
+    await asyncio.wrap_future(closed)
 
 
 def status(folder: str | os.PathLike[str]) -> control.Status | None:
