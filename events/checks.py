@@ -2,7 +2,7 @@
 
 | id   | when |
 |------|------|
-| E001 | `EVENTS` is malformed: an unknown key, a value of the wrong kind, an unknown name in `RUN`, an address that is none |
+| E001 | `EVENTS` is malformed: an unknown key, a wrong value, an unknown name in `RUN`, an address that is none |
 | E002 | two event classes of one topic share a type |
 | E003 | a subscriber names no group, and `EVENTS["GROUP"]` is empty |
 | E004 | `EVENTS["DATABASE"]` is not in `DATABASES` |
