@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 from events.asgi import get_asgi_application as our_asgi_application
 from events.request_connections import in_transaction, leave_clean, refresh
 from lifespan import Lifespan
-from lifespan.threads import RequestThreads, lent
+from lifespan.threads import RequestThreads, lent, let_go
 
 
 def as_it_is():
@@ -31,7 +31,7 @@ def handler():
 
 def handler_and_threads():
     """Our handler with threads that last."""
-    return Lifespan(lending(our_asgi_application(lent=lent)))
+    return Lifespan(lending(our_asgi_application(lent=lent, let_go=let_go)))
 
 
 def lending(app):

@@ -71,7 +71,7 @@ def over_django():
         LIFESPAN: Lifespan(django),
         "Lifespan, RequestThreads": Lifespan(lending(django)),
         "Lifespan, our handler": Lifespan(our_asgi_application()),
-        "Lifespan, RequestThreads, our handler": Lifespan(lending(our_asgi_application(lent=lent))),
+        "Lifespan, RequestThreads, our handler": Lifespan(lending(our_asgi_application(lent=lent, let_go=let_go))),
         "channels: ProtocolTypeRouter": ProtocolTypeRouter({"http": django}),
         "django-asgi-lifespan": LifespanASGIHandler(),
         STARLETTE: _starlette(django),
