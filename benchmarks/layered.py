@@ -16,7 +16,7 @@ from benchmarks.applications import lending
 from benchmarks.databases import environment
 from events.asgi import get_asgi_application as our_asgi_application
 from lifespan import Lifespan
-from lifespan.threads import lent
+from lifespan.threads import lent, let_go
 
 BARE = "no layer"
 DJANGO = "Django as it is"
