@@ -265,10 +265,18 @@ OTHERWISE = [
     ),
     Otherwise(
         "runserver",
-        "dies-later fails-later",
+        "fails-later",
         {"client": ("cut, then it waits",), "exits": (0,)},
         "it cancels its requests at once, and waits until the code changes",
         BY_DESIGN,
+    ),
+    Otherwise(
+        "runserver",
+        "dies-later",
+        {"client": ("cut, then it waits", "500, then it waits"), "lost": ((), ("cut",)), "exits": (0,)},
+        "it cancels its requests at once: a view that sends then gets an exception, if it gets so far; then it waits until "
+        "the code changes",
+        UNKNOWN,
     ),
 ]
 
