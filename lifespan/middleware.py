@@ -1,10 +1,12 @@
 """`Lifespan`: the ASGI application that opens resources at the server's startup and closes them at its shutdown."""
 
 from functools import partial
+from inspect import isasyncgenfunction
 
 from lifespan.asgi import ASGIApp, Receive, Scope, Send
 from lifespan.daphne import attend
 from lifespan.inner import application
+from lifespan.resources import check
 from lifespan.run import NotStarted, Resource, Run
 from lifespan.signals import leave
 
@@ -28,6 +30,9 @@ class Lifespan:
         startup_timeout: float = 25.0,
         shutdown_timeout: float = 20.0,
     ) -> None:
+        if isasyncgenfunction(getattr(app, "__wrapped__", app)):  # as no application is, and most resources are
+            raise TypeError("the application comes first: Lifespan(application, resource, ...)")
+        check(resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
         self.app = app
         self._new_run = partial(Run, *resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
         attend()
@@ -44,7 +49,7 @@ class Lifespan:
         try:
             run = self._new_run(inner)
             await run.start()
-        except NotStarted as exc:
+        except Exception as exc:  # whatever it is: raised, it would let the server serve without us
             await send({"type": "lifespan.startup.failed", "message": str(exc)})
             return
         scope.get("state", {}).update(run.state)

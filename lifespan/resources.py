@@ -6,8 +6,9 @@ An error whose attribute `traceback_helps` is False is logged without: its text 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncContextDecorator, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,23 @@ type Held = AbstractAsyncContextManager[Mapping[str, Any] | None]
 
 class ResourceFailed(Exception):
     """A resource broke while it was opened or closed; that has been told already."""
+
+
+class WrongResource(TypeError):
+    """A resource that is not what a run can use; the text says what to change."""
+
+    traceback_helps = False
+
+
+def check(resources: Sequence[object], **limits: object) -> None:
+    """Refuse what cannot work: `WrongResource`, and `ValueError` for time limits, in seconds, given by their names."""
+    for name, seconds in limits.items():
+        if not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+            raise ValueError(f"{name} must be a number of seconds above 0, not {seconds!r}")
+    for number, resource in enumerate(resources, 1):
+        if not callable(resource) or isinstance(resource, AsyncContextDecorator):  # what a @asynccontextmanager returns
+            what = f"resource {number} is a {type(resource).__name__}"
+            raise WrongResource(f"{what}: pass the function itself, do not call it")
 
 
 class Resources(AsyncExitStack):
@@ -42,7 +60,9 @@ class Resources(AsyncExitStack):
         async with self._telling(name):
             held = resource(run)
             if not isinstance(held, AbstractAsyncContextManager):
-                raise TypeError("it returns no async context manager; is @asynccontextmanager missing?")
+                if isinstance(held, Coroutine):
+                    held.close()  # else Python warns that it was never awaited
+                raise WrongResource("it returns no async context manager; is @asynccontextmanager missing?")
             given = await held.__aenter__()
             self.push_async_exit(partial(self._close, name, held))
             self._merge({} if given is None else given)
@@ -53,9 +73,9 @@ class Resources(AsyncExitStack):
 
     def _merge(self, given: Mapping[str, Any]) -> None:
         if not isinstance(given, Mapping):
-            raise TypeError(f"it must yield a dict of names and values, or nothing; not {type(given).__name__}")
+            raise WrongResource(f"it must yield a dict of names and values, or nothing; not {type(given).__name__}")
         if taken := given.keys() & self.state.keys():
-            raise ValueError(f"it yields {sorted(taken)}, as another resource does; choose another name")
+            raise WrongResource(f"it yields {sorted(taken)}, as another resource does; choose another name")
         self.state.update(given)
 
     @asynccontextmanager

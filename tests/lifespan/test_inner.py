@@ -92,7 +92,7 @@ async def test_its_name_for_state_must_be_free():
     async def cache(run):
         yield {"cache": "ours"}
 
-    with pytest.raises(NotStarted, match=r"application: ValueError: it yields \['cache'\]"):
+    with pytest.raises(NotStarted, match=r"application: WrongResource: it yields \['cache'\]"):
         async with running(Lifespan(starlette([]), cache)):
             pytest.fail("it is up")
 

@@ -46,6 +46,14 @@ def wrong_not_a_context_manager(run):
     return {}
 
 
+async def wrong_a_coroutine_function(run):
+    pytest.fail("it is never run")
+
+
+async def wrong_not_decorated(run):
+    yield
+
+
 @asynccontextmanager
 async def wrong_yields_a_list(run):
     yield ["producer"]
@@ -60,11 +68,13 @@ async def wrong_yields_a_taken_name(run):
     ("wrong", "told"),
     [
         (wrong_not_a_context_manager, "is @asynccontextmanager missing"),
+        (wrong_a_coroutine_function, "is @asynccontextmanager missing"),
+        (wrong_not_decorated, "is @asynccontextmanager missing"),
         (wrong_yields_a_list, "must yield a dict of names and values, or nothing; not list"),
         (wrong_yields_a_taken_name, r"yields \['a'\], as another resource does"),
     ],
 )
-async def test_a_wrong_resource_is_told_what_to_change(wrong, told):
+async def test_a_wrong_resource_is_told_what_to_change(wrong, told, caplog):
     log = []
 
     with pytest.raises(NotStarted, match=told) as caught:
@@ -72,6 +82,7 @@ async def test_a_wrong_resource_is_told_what_to_change(wrong, told):
 
     assert wrong.__name__ in str(caught.value)
     assert log == ["open a", "close a"]
+    assert [record.exc_info for record in caplog.records] == [None]
 
 
 async def test_a_partial_is_called_by_its_function():
@@ -142,7 +153,7 @@ async def test_state_of_a_class_is_refused_with_its_name():
         async def __aenter__(self):
             return 7
 
-    with pytest.raises(NotStarted, match="Yields: TypeError: .* not int"):
+    with pytest.raises(NotStarted, match="Yields: WrongResource: .* not int"):
         await Run(Yields).start()
 
 

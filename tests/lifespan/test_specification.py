@@ -222,7 +222,11 @@ def test_the_answers_and_the_resources_of_a_cell(server, inner, start, body, clo
         ("hangs", "Django", "second: TimeoutError: not started within 25 s"),
         ("exits", "lives", "second: SystemExit: 7"),
         ("cancels itself", "lives", "second: CancelledError"),
-        ("yields a list", "lives", "second: TypeError: it must yield a dict of names and values, or nothing; not list"),
+        (
+            "yields a list",
+            "lives",
+            "second: WrongResource: it must yield a dict of names and values, or nothing; not list",
+        ),
         ("starts", "fails to start", "application: NotStarted: no cache"),
         ("starts", "hangs at start", "application: TimeoutError: not started within 25 s"),
     ],
