@@ -22,9 +22,9 @@ class Driver:
 
     def __init__(self, application: ASGIApp, *, state: dict[str, Any] | None = None) -> None:
         self._application = application
-        self._scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
+        self.scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
         if state is not None:
-            self._scope["state"] = state
+            self.scope["state"] = state
         self._told: asyncio.Queue[Message] = asyncio.Queue()
         self._answers: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
         self._started = False
@@ -59,7 +59,7 @@ class Driver:
         return self._started
 
     async def _converse(self) -> None:  # so that an application that raises when it is called does it in the task
-        await self._application(self._scope, self._told.get, self._answers.put)
+        await self._application(self.scope, self._told.get, self._answers.put)
 
     async def _tell(self, what: str, failed: type[Exception]) -> bool:
         self._told.put_nowait({"type": f"lifespan.{what}"})

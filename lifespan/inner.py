@@ -14,6 +14,9 @@ from lifespan.run import Run
 
 log = logging.getLogger("lifespan")
 
+INSIDE = "lifespan.inside"
+"""What is in the scope of a lifespan that a `Lifespan` tells: one that hears it is not the outermost."""
+
 
 @asynccontextmanager
 async def application(run: Run, *, app: ASGIApp, state: dict[str, Any] | None) -> AsyncIterator[dict[str, Any] | None]:
@@ -21,7 +24,9 @@ async def application(run: Run, *, app: ASGIApp, state: dict[str, Any] | None) -
 
     An app that crashes between startup and shutdown fails the run. Raises what it answers or raises at its shutdown.
     """
-    async with Driver(app, state=state) as inner:
+    driver = Driver(app, state=state)
+    driver.scope[INSIDE] = True
+    async with driver as inner:
         if await inner.startup():
             inner.task.add_done_callback(lambda task: _fail(run, inner.error))
         else:

@@ -5,7 +5,7 @@ from inspect import isasyncgenfunction
 
 from lifespan.asgi import ASGIApp, Receive, Scope, Send
 from lifespan.daphne import attend
-from lifespan.inner import application
+from lifespan.inner import INSIDE, application
 from lifespan.resources import check
 from lifespan.run import NotStarted, Resource, Run
 from lifespan.signals import leave
@@ -47,6 +47,8 @@ class Lifespan:
         await receive()
         inner = partial(application, app=self.app, state={} if "state" in scope else None)
         try:
+            if INSIDE in scope:
+                raise NotStarted("one Lifespan is inside another: give all resources to the outermost, and remove this")
             run = self._new_run(inner)
             await run.start()
         except Exception as exc:  # whatever it is: raised, it would let the server serve without us

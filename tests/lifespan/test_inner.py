@@ -167,3 +167,24 @@ async def test_it_gets_a_state_only_where_the_server_has_one(state):
         assert await driver.startup()
 
     assert [scope.get("state") for scope in scopes] == [state]
+
+
+async def test_one_inside_another_is_refused_and_says_so():
+    log = []
+
+    def passing(app):
+        async def middleware(scope, receive, send):
+            await app(scope, receive, send)
+
+        return middleware
+
+    with pytest.raises(NotStarted, match="one Lifespan is inside another: give all resources to the outermost"):
+        async with running(Lifespan(passing(Lifespan(starlette(log), noted("b", log))), noted("a", log))):
+            pytest.fail("it is up")
+
+    assert log == ["open a", "close a"]
+
+
+async def test_two_beside_each_other_on_one_loop_are_not_refused():
+    async with running(Lifespan(starlette([]))), running(Lifespan(starlette([]))) as state:
+        assert state == {"cache": "there"}
