@@ -9,7 +9,7 @@ dead one's port: `until_replaced` ends their loops, so that new ones are built.
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -31,23 +31,6 @@ from events.kafka.producer import KafkaProducer
 log = logging.getLogger("events.worker")
 
 NO_TOPIC = "none are declared: contracts.py and subscribers.py are looked for in the apps of INSTALLED_APPS"
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What a process runs. `consumes`: its groups, without prefix. `serves`: it is a web process. `hears`: the names of
-    its broadcast subscribers."""
-
-    relays: bool = False
-    consumes: tuple[str, ...] = ()
-    serves: bool = False
-    hears: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        groups = f"the subscribers of {', '.join(self.consumes)}" if self.consumes else ""
-        broadcasts = f"the broadcast subscribers {', '.join(self.hears)}" if self.hears else ""
-        parts = ["HTTP" if self.serves else "", "the relay" if self.relays else "", groups, broadcasts]
-        return ", ".join(part for part in parts if part)
 
 
 @dataclass(eq=False)
@@ -87,6 +70,11 @@ class Brokers:
         topics = [config().PREFIX + topic for topic in subscriber.topics]
         name = f"Broadcast {subscriber.name}"
         return KafkaListener(self.connection(), topics, name=name, client_id=_client_id(subscriber.name))
+
+    async def joins(self, groups: Collection[str]) -> None:
+        """Tell the embedded broker of which groups, without prefix, this process is about to be a member."""
+        if self.hold is not None:
+            await asyncio.to_thread(self.hold.consumes, [config().PREFIX + group for group in groups])
 
     def room(self) -> BrokerRoom | None:
         """What keeps a relay from outrunning the consumers. None for a real Kafka, which keeps what it is given."""
@@ -151,15 +139,15 @@ _shared: dict[object, Shared] = {}
 
 
 @asynccontextmanager
-async def brokers_of(run: object, role: Role) -> AsyncIterator[Brokers]:
-    """The brokers of this run, opened by the first that asks. `role`: the whole of what the process runs.
+async def brokers_of(run: object) -> AsyncIterator[Brokers]:
+    """The brokers of this run, opened by the first that asks.
 
     Raises `EmbeddedBrokerRefused` when no address is set and `DEBUG` is off, `BrokerUnavailable` when the embedded
     broker does not start, `ValueError` for arguments of aiokafka that cannot work. A real Kafka is not asked.
     """
     if run not in _shared:  # a run opens its resources one after the other
         stack = AsyncExitStack()
-        _shared[run] = Shared(await stack.enter_async_context(_opened(role)), stack)
+        _shared[run] = Shared(await stack.enter_async_context(_opened()), stack)
     shared = _shared[run]
     shared.users += 1
     try:
@@ -172,7 +160,7 @@ async def brokers_of(run: object, role: Role) -> AsyncIterator[Brokers]:
 
 
 @asynccontextmanager
-async def _opened(role: Role) -> AsyncIterator[Brokers]:
+async def _opened() -> AsyncIterator[Brokers]:
     brokers = Brokers()
     async with AsyncExitStack() as stack:
         if config().embedded:
@@ -181,19 +169,18 @@ async def _opened(role: Role) -> AsyncIterator[Brokers]:
             def replaced() -> None:
                 loop.call_soon_threadsafe(brokers.replace)
 
-            use = embedded_use(consumes=role.consumes, on_replaced=replaced)
+            use = embedded_use(on_replaced=replaced)
             brokers.hold = await stack.enter_async_context(aheld_open(config().embedded_folder, use))
         brokers.connection()  # refuse wrong settings now, not when the first client is built
-        announce(brokers, role)
+        announce(brokers)
         yield brokers
 
 
-def announce(brokers: Brokers, role: Role) -> None:
-    """Say at start which broker, which topics, and what this process runs: one line each."""
+def announce(brokers: Brokers) -> None:
+    """Say at start which broker and which topics. Each resource says by itself what it runs."""
     prefix = config().PREFIX
     log.info("Kafka: %s", brokers)
     log.info("Topics: %s", ", ".join(prefix + topic for topic in registry.topics()) or NO_TOPIC)
-    log.info("This process runs: %s", role)
 
 
 def known_groups() -> dict[str, Group]:

@@ -1,10 +1,10 @@
 """What the embedded broker is told about this project, and that it is for development only.
 
-with held_open(config().embedded_folder, embedded_use(consumes=groups_of_this_process)) as broker:
+with held_open(config().embedded_folder, embedded_use()) as broker:
     ...  # Kafka clients bootstrap at broker.address
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from django.conf import settings
 
@@ -19,14 +19,13 @@ def _nothing() -> None:
 
 def embedded_use(
     *,
-    consumes: Collection[str] = (),
     on_replaced: Callable[[], None] = _nothing,
     declared: Registry = registry,
 ) -> Use:
     """The topics and groups of the registry, as the broker knows them: with `EVENTS["PREFIX"]`.
 
-    `consumes`: the groups, without prefix, that this process is a member of. `on_replaced`: see `Use`.
-    Raises `EmbeddedBrokerRefused` without `DEBUG`.
+    Which of the groups this process is a member of is told later (`Hold.consumes`).
+    `on_replaced`: see `Use`. Raises `EmbeddedBrokerRefused` without `DEBUG`.
     """
     check_allowed(debug=settings.DEBUG)
     prefix = config().PREFIX
@@ -34,6 +33,5 @@ def embedded_use(
     return Use(
         topics={prefix + topic: config().partitions(topic) for topic in declared.topics()},
         groups={prefix + group.name: sorted(prefix + topic for topic in group.topics) for group in groups},
-        consumes=[prefix + name for name in consumes],
         on_replaced=on_replaced,
     )

@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from events.brokers import Brokers, Role, brokers_of, known_groups
+from events.brokers import Brokers, brokers_of, known_groups
 from events.conf import config
 from events.core.broadcast import Broadcast
 from events.core.codec import Codec
@@ -45,8 +45,19 @@ UP_S = 5.0
 """The most seconds that a start waits until broadcasts are heard. Kafka may be away: then it goes on without."""
 
 
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a process may run. `consumes`: its groups, without prefix. `serves`: it is a web process. `hears`: the names
+    of its broadcast subscribers. It runs what of that is opened."""
+
+    relays: bool = False
+    consumes: tuple[str, ...] = ()
+    serves: bool = False
+    hears: tuple[str, ...] = ()
+
+
 def web_role() -> Role:
-    """What a web process runs: see `EVENTS["RUN"]`. Broadcasts are heard whatever it says."""
+    """What a web process may run: see `EVENTS["RUN"]`. Broadcasts are heard whatever it says."""
     groups = tuple(sorted(known_groups())) if config().runs("consume") else ()
     return Role(relays=config().runs("relay"), consumes=groups, serves=True, hears=tuple(registry.broadcasts()))
 
@@ -103,7 +114,7 @@ async def kafka_of(run: Run) -> AsyncIterator[Brokers]:
 
     `when_replaced`: a list of functions to call on the event loop when it has changed. Raises what `relaying` raises.
     """
-    async with brokers_of(run, web_role()) as brokers:
+    async with brokers_of(run) as brokers:
         yield brokers
 
 
@@ -151,17 +162,18 @@ async def relay_once() -> int:
 
     Raises `BrokerUnavailable` when Kafka is away, `LeaseLost` while another relay is at work.
     """
-    async with brokers_of(asyncio.current_task(), Role(relays=True)) as brokers, _relay_thread() as thread:
+    async with brokers_of(asyncio.current_task()) as brokers, _relay_thread() as thread:
         return await _relay(brokers, thread).run_once()
 
 
 @asynccontextmanager
 async def _sending(run: Run, role: Role) -> AsyncIterator[None]:
     async with (
-        brokers_of(run, role) as brokers,
+        brokers_of(run) as brokers,
         sender_open(partial(brokers.producer, "send")) as sender,
         _parts(run, role) as parts,
     ):
+        log.info("This process sends.")
         brokers.when_replaced.append(sender.renew)
         parts.health.parts["send"] = partial(sender.part, "send", eager=role.serves)
         connecting = sender.keep_connected(run.draining, eager=role.serves, hopeless=parts.health.hopeless)
@@ -171,7 +183,8 @@ async def _sending(run: Run, role: Role) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _relaying(run: Run, role: Role) -> AsyncIterator[None]:
-    async with brokers_of(run, role) as brokers, _relay_thread() as thread, _parts(run, role) as parts:
+    async with brokers_of(run) as brokers, _relay_thread() as thread, _parts(run, role) as parts:
+        log.info("This process relays.")
         parts.keep("The relay", partial(brokers.until_replaced, partial(_relay, brokers, thread)))
         yield
 
@@ -179,7 +192,9 @@ async def _relaying(run: Run, role: Role) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _consuming(run: Run, role: Role, *, max_records: int | None = None) -> AsyncIterator[None]:
     quota = Quota(max_records, run.stop) if max_records else None
-    async with brokers_of(run, role) as brokers, handles_of(role.consumes) as handles, _parts(run, role) as parts:
+    async with brokers_of(run) as brokers, handles_of(role.consumes) as handles, _parts(run, role) as parts:
+        await brokers.joins(role.consumes)
+        log.info("This process runs the subscribers of %s.", ", ".join(role.consumes))
         for group, handle in handles:
             make = partial(engine_of, brokers, group, handle=quota.limiting(handle) if quota else handle)
             parts.keep(f"Group {group.name}", partial(brokers.until_replaced, make))
@@ -190,7 +205,8 @@ async def _consuming(run: Run, role: Role, *, max_records: int | None = None) ->
 
 @asynccontextmanager
 async def _broadcasting(run: Run, role: Role) -> AsyncIterator[None]:
-    async with brokers_of(run, role) as brokers, AsyncExitStack() as stack, _parts(run, role) as parts:
+    async with brokers_of(run) as brokers, AsyncExitStack() as stack, _parts(run, role) as parts:
+        log.info("This process hears broadcasts: %s.", ", ".join(role.hears))
         subscribers = [registry.broadcasts()[name] for name in role.hears]
         broadcasts = [await stack.enter_async_context(_broadcast(brokers, one)) for one in subscribers]
         for one in broadcasts:

@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from events.core.errors import BrokerUnavailable, EmbeddedBrokerRefused, EventsError
@@ -100,10 +100,19 @@ class Hold:
         if self._watcher.ident:
             self._watcher.join(READY_S)
 
+    def consumes(self, groups: Sequence[str]) -> None:
+        """Tell the broker that this process is a member of these groups, and each that takes its place."""
+        with self._lock:
+            self._use = replace(self._use, consumes=groups)
+            if self._connection:
+                self._connection.say(self._use.declaration())
+
     def _join(self) -> None:
-        connection, welcome = join(self._folder, self._use)
+        connection, welcome = join(self._folder, use := self._use)
         with self._lock:
             self._connection, self._welcome = connection, welcome
+            if use is not self._use:
+                connection.say(self._use.declaration())
             if self._closing.is_set():
                 connection.leave()
 

@@ -33,6 +33,11 @@ class Connection:
         except OSError:
             return None
 
+    def say(self, request: control.Request) -> None:
+        """Say something. Who reads `answers` gets the answer; a broker that has ended hears nothing."""
+        with contextlib.suppress(OSError):
+            self._socket.sendall(control.line(request))
+
     def answers(self) -> Iterator[control.Answer]:
         """What the broker says, until one of the two ends the connection."""
         self._socket.settimeout(None)

@@ -97,7 +97,7 @@ def test_the_api_has_its_pages_and_its_lifespan_runs_inside_ours(beside):
     assert lists == [lists[0]] * 4
     assert code in (0, -15)  # uvicorn ends itself with the signal that it caught
     assert "Traceback" not in project.log
-    order = ["This process runs: HTTP", "The API is up", "Application startup complete", "The API is closed"]
+    order = ["This process sends.", "The API is up", "Application startup complete", "The API is closed"]
     places = [project.log.index(line) for line in [*order, "Application shutdown complete"]]
     assert places == sorted(places)
 

@@ -114,6 +114,14 @@ def test_asgi_can_be_imported_as_written(project):
     run(project, "-c", "from lifespan import Lifespan; import asgi; assert isinstance(asgi.application, Lifespan)")
 
 
+def test_a_server_that_sets_up_the_root_logger_makes_no_line_a_second_time(project):
+    said = run(
+        project, "-c", "import logging; logging.basicConfig(); import asgi; logging.getLogger('events').info('up')"
+    )
+
+    assert said == "up\n"
+
+
 @pytest.mark.embedded
 def test_an_event_travels_from_the_curl_to_the_subscriber_and_the_start_is_told(project):
     pytest.importorskip("confluent_kafka")
@@ -124,7 +132,10 @@ def test_an_event_travels_from_the_curl_to_the_subscriber_and_the_start_is_told(
         run(project, "-m", "django", "events_broker", "--stop")
 
     assert re.search(
-        r"^Kafka: the embedded broker at .*\nTopics: quotes\nThis process runs: .*relay", said, re.MULTILINE
+        r"^Kafka: the embedded broker at .*\nTopics: quotes\nThis process sends\.\nThis process relays\.\n"
+        r"This process runs the subscribers of shop\.$",
+        said,
+        re.MULTILINE,
     )
 
 

@@ -175,7 +175,7 @@ async def test_the_start_line_names_them(settings, declared, caplog):
     async with up(broadcasting):
         pass
 
-    assert "This process runs: HTTP, the broadcast subscribers push, refresh" in caplog.text
+    assert "This process hears broadcasts: push, refresh." in caplog.text
 
 
 @pytest.mark.parametrize(("groups", "parts"), [((), ["tests", "push"]), (["tests"], ["tests"])])

@@ -35,11 +35,10 @@ def test_topics_and_groups_carry_the_prefix(settings, declared):
     settings.DEBUG = True
     settings.EVENTS = {"PREFIX": "dev.", "GROUP": "house", "PARTITIONS": 3, "TOPICS": {"bells": {"partitions": 1}}}
 
-    use = embedded_use(consumes=["house"], declared=declared)
+    use = embedded_use(declared=declared)
 
     assert use.topics == {"dev.bells": 1, "dev.doors": 3}
     assert use.groups == {"dev.house": ["dev.doors"], "dev.alarm": ["dev.bells", "dev.doors"]}
-    assert use.consumes == ["dev.house"]
 
 
 def test_it_is_refused_without_debug(settings, declared):

@@ -92,11 +92,29 @@ async def test_on_the_embedded_broker_everything_runs_in_one_process(embedded, d
 
     said = [line.getMessage() for line in caplog.records if line.name == "events.worker"]
     assert "in memory, for development" in said[0]
-    assert said[1:] == ["Topics: effects", "This process runs: HTTP, the relay, the subscribers of tests"]
+    runs = ["This process sends.", "This process relays.", "This process runs the subscribers of tests."]
+    assert said[1:] == ["Topics: effects", *runs]
 
 
 async def _effects_are(*names):
     await until(lambda: elsewhere(effects) == sorted(names), 20)
+
+
+@sqlite_alone
+@pytest.mark.embedded
+async def test_a_process_tells_of_what_it_opens_and_not_of_what_it_might(embedded, declared, caplog):
+    caplog.set_level(logging.INFO, "events")
+    declared.subscriber(Happened, name="note")(lambda event: None)
+
+    async with up(sending), up(sending):
+        said = [line.getMessage() for line in caplog.records if line.name == "events.worker"]
+        alone = caplog.text
+
+        async with up(consuming), up(consuming):
+            await until(lambda: "Two processes consume group tests" in caplog.text)
+
+    assert [line for line in said if line.startswith("This")] == ["This process sends."] * 2
+    assert "Two processes" not in alone
 
 
 @sqlite_alone
