@@ -243,7 +243,7 @@ OTHERWISE = [
         "runserver",
         "ctrl-c-in-flight ctrl-c-stream",
         {"client": ("cut",), "lost": (CUT, CUT[:1], CUT[1:], ()), "behind": (0, 1)},
-        f"it cancels its requests at once, and {QUARTER}",
+        f"it cancels its requests while the interpreter ends, when no executor takes their work any more; {QUARTER}",
         ("python/cpython#5026",),
     ),
     Otherwise(
@@ -274,8 +274,7 @@ OTHERWISE = [
         "runserver",
         "dies-later",
         {"client": ("cut, then it waits", "500, then it waits"), "lost": ((), ("cut",)), "exits": (0,)},
-        "it cancels its requests at once: a view that sends then gets an exception, if it gets so far; then it waits until "
-        "the code changes",
+        "it cancels its requests at once: who sends then gets an exception, if it gets so far; it waits for a change",
         UNKNOWN,
     ),
 ]
