@@ -30,6 +30,11 @@ COMMIT_S = 10.0
 STOP_S = 5.0
 CLOSE_S = 1.0
 
+SECOND_MEMBER = (
+    "The embedded broker's groups have one member, and group {} seems to have another: "
+    'stop the other process, or set EVENTS["RUN"] = ["relay"] for the one that serves.'
+)
+
 
 class KafkaConsumer:
     """A consumer of `topics` (names on the wire) in `group`. `client_id` is how the brokers' logs call it."""
@@ -81,7 +86,12 @@ class KafkaConsumer:
             denied = missing.keys() & client._client.cluster.unauthorized_topics
             raise (ClientRefused if denied else BrokerUnavailable)(" ".join(missing.values()))
         client.subscribe(self._topics, listener=membership)
-        await client.getmany(NOWHERE)  # returns with the first assignment, raises what prevents it
+        try:
+            await client.getmany(NOWHERE)  # returns with the first assignment, raises what prevents it
+        except KafkaError as error:
+            if self._connection.embedded and "InvalidRequestError" in str(error):  # wrapped, as text
+                raise BrokerUnavailable(SECOND_MEMBER.format(self._group)) from None
+            raise
 
     async def fetch(self, partitions: Collection[Partition], at_most: int) -> Mapping[Partition, Sequence[Record]]:
         """Wait a moment for records of `partitions`. Raises `MembershipLost` when this consumer is of no more use."""

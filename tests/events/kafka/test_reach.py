@@ -15,6 +15,7 @@ from tests.events.kafka.owner import RecordingOwner, connect
 from tests.events.kafka.refusing import LOG_IN_FAILED, NOT_A_LOG_IN_LISTENER, refusing_broker
 from tests.waiting import until
 
+SYNC_GROUP, INVALID_REQUEST = 14, 42
 SECRET = "hunter2-is-the-password"
 SASL = {
     "security_protocol": "SASL_PLAINTEXT",
@@ -125,6 +126,21 @@ async def test_a_producer_that_runs_knows_that_kafka_is_away(mock_cluster):
         await until(lambda: producer.away, 60)
     finally:
         await producer.stop()
+
+
+async def test_a_second_member_on_the_embedded_broker_is_told_what_to_do(mock_cluster):
+    mock_cluster.create_topic("quotes", 1)
+    mock_cluster.push_errors(SYNC_GROUP, INVALID_REQUEST)  # what librdkafka's mock says to a second member
+
+    with pytest.raises(BrokerUnavailable) as caught:
+        await KafkaConsumer(Connection(mock_cluster.address, embedded=True), "g", ["quotes"], client_id="x").start(
+            RecordingOwner()
+        )
+
+    assert str(caught.value) == (
+        "The embedded broker's groups have one member, and group g seems to have another: "
+        'stop the other process, or set EVENTS["RUN"] = ["relay"] for the one that serves.'
+    )
 
 
 @pytest.mark.parametrize("guard", [unavailable, membership_lost])
