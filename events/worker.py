@@ -184,7 +184,7 @@ async def _sending(run: Run, role: Role) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _relaying(run: Run, role: Role) -> AsyncIterator[None]:
     async with brokers_of(run) as brokers, _relay_thread() as thread, _parts(run, role) as parts:
-        log.info("This process relays.")
+        log.info("This process runs the relay.")
         parts.keep("The relay", partial(brokers.until_replaced, partial(_relay, brokers, thread)))
         yield
 

@@ -132,7 +132,7 @@ def test_an_event_travels_from_the_curl_to_the_subscriber_and_the_start_is_told(
         run(project, "-m", "django", "events_broker", "--stop")
 
     assert re.search(
-        r"^Kafka: the embedded broker at .*\nTopics: quotes\nThis process sends\.\nThis process relays\.\n"
+        r"^Kafka: the embedded broker at .*\nTopics: quotes\nThis process sends\.\nThis process runs the relay\.\n"
         r"This process runs the subscribers of shop\.$",
         said,
         re.MULTILINE,

@@ -92,7 +92,7 @@ async def test_on_the_embedded_broker_everything_runs_in_one_process(embedded, d
 
     said = [line.getMessage() for line in caplog.records if line.name == "events.worker"]
     assert "in memory, for development" in said[0]
-    runs = ["This process sends.", "This process relays.", "This process runs the subscribers of tests."]
+    runs = ["This process sends.", "This process runs the relay.", "This process runs the subscribers of tests."]
     assert said[1:] == ["Topics: effects", *runs]
 
 
