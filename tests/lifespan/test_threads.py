@@ -196,6 +196,23 @@ async def test_an_error_of_the_application_is_raised_and_gives_the_thread_back(l
             await ask(app, path=path)
 
 
+async def test_what_a_response_consists_of_is_passed_on_in_its_order(lent):
+    parts = [
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]},
+        {"type": "http.response.body", "body": b"1", "more_body": True},
+        {"type": "http.response.body", "body": b"2"},
+    ]
+    sent = Sent()
+
+    async def app(scope, receive, send):
+        for part in parts:
+            await send(part)
+
+    await lent(app)(HTTP, receive, sent)
+
+    assert sent == parts
+
+
 async def test_other_scopes_are_passed_on_untouched(lent):
     seen = []
 
