@@ -177,7 +177,10 @@ async def aheld_open(folder: str | os.PathLike[str], use: Use) -> AsyncIterator[
 
 
 async def _close(hold: Hold) -> None:
-    """In a thread of its own: at the end of the interpreter no executor takes work, and `stop_runs` may be there."""
+    """In a thread of its own: at the end of the interpreter no executor takes work, and `stop_runs` may be there.
+
+    Python 3.12 makes no thread there either: then here, where nothing else runs any more.
+    """
     closed: Future[None] = Future()
     closed.set_running_or_notify_cancel()  # who no longer waits does not undo it
 
@@ -185,7 +188,10 @@ async def _close(hold: Hold) -> None:
         hold.close()
         closed.set_result(None)
 
-    threading.Thread(target=close, name="embedded-broker-close", daemon=True).start()
+    try:
+        threading.Thread(target=close, name="embedded-broker-close", daemon=True).start()
+    except RuntimeError:
+        close()
     await asyncio.wrap_future(closed)
 
 

@@ -228,6 +228,7 @@ async def test_a_client_that_leaves_cancels_the_view_and_the_request_is_finished
     assert [which for which, _ in heard] == ["started", "finished"] * listens
 
 
+@pytest.mark.django_db(transaction=True)  # on that thread an earlier test may have left a connection
 async def test_where_a_thread_was_used_before_the_request_the_signals_go_there(trips):
     await sync_to_async(int)()
     trips.clear()

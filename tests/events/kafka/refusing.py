@@ -25,8 +25,10 @@ def _answer(api, refuses_with):
 @asynccontextmanager
 async def refusing_broker(refuses_with=LOG_IN_FAILED):
     """Gives its address, "host:port"."""
+    writers = []
 
     async def connected(reader, writer):
+        writers.append(writer)
         try:
             while True:
                 (size,) = struct.unpack(">i", await reader.readexactly(4))
@@ -41,5 +43,6 @@ async def refusing_broker(refuses_with=LOG_IN_FAILED):
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        server.close_clients()
+        for writer in writers:
+            writer.close()
         await asyncio.sleep(0)
