@@ -36,11 +36,14 @@ class AnyRun(Protocol):
 
 
 class Health:
-    """How one run is. `parts`: by name, how to ask each. `serves`: it is a web process, which an outage never ends."""
+    """How one run is. `parts`: by name, how to ask each. `serves`: it is a web process, which an outage never ends.
+
+    `watched`: somebody runs `watch` already; once is enough for all parts.
+    """
 
     def __init__(self, run: AnyRun) -> None:
         self.parts: dict[str, Callable[[], Part]] = {}
-        self.serves = False
+        self.serves = self.watched = False
         self._run = weakref.proxy(run)  # it is the key to this: else neither would ever go
         self._failed = False
 

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -79,9 +79,7 @@ async def sending(run: Run) -> AsyncIterator[None]:
 async def relaying(run: Run) -> AsyncIterator[None]:
     """The relay in a web process, if `EVENTS["RUN"]` says so."""
     role = web_role()
-    async with AsyncExitStack() as stack:
-        if role.relays:
-            await stack.enter_async_context(_relaying(run, role))
+    async with _relaying(run, role) if role.relays else nullcontext():
         yield
 
 
@@ -89,9 +87,7 @@ async def relaying(run: Run) -> AsyncIterator[None]:
 async def consuming(run: Run) -> AsyncIterator[None]:
     """The subscribers of all groups in a web process, if `EVENTS["RUN"]` says so."""
     role = web_role()
-    async with AsyncExitStack() as stack:
-        if role.consumes:
-            await stack.enter_async_context(_consuming(run, role))
+    async with _consuming(run, role) if role.consumes else nullcontext():
         yield
 
 
@@ -102,9 +98,7 @@ async def broadcasting(run: Run) -> AsyncIterator[None]:
     When it is up they hear, unless Kafka is away: then they begin at the end once it is back.
     """
     role = web_role()
-    async with AsyncExitStack() as stack:
-        if role.hears:
-            await stack.enter_async_context(_broadcasting(run, role))
+    async with _broadcasting(run, role) if role.hears else nullcontext():
         yield
 
 
@@ -239,7 +233,8 @@ async def _parts(run: Run, role: Role) -> AsyncIterator[_Parts]:
     health = health_of(run)
     health.serves = role.serves
     async with asyncio.TaskGroup() as tasks:
-        if limit_s := config().GIVE_UP:
+        if (limit_s := config().GIVE_UP) and not health.watched:
+            health.watched = True
             tasks.create_task(health.watch(limit_s), name="give up")
         yield _Parts(run, health, tasks)
         await run.draining.wait()
