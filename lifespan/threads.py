@@ -151,9 +151,8 @@ class RequestThreads:
         try:
             await self.app(scope, *channels)
         except (SystemExit, KeyboardInterrupt) as exc:
-            return (
-                exc  # raised out of a task these two end the event loop; a server takes them for errors of one request
-            )
+            # Raised out of a task these two end the event loop; a server takes them for errors of one request.
+            return exc
         return None
 
     def _begin(self) -> None:

@@ -19,6 +19,7 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError
 
 from events.core.errors import BrokerUnavailable, ClientRefused
+from events.kafka.arguments import SASL_NAMES
 from events.kafka.failures import described, is_for_good
 
 AGAIN_S = 1.0
@@ -27,17 +28,7 @@ AGAIN_S = 1.0
 ASK_S = 10.0
 """The most seconds for one such connection, log-in and answer."""
 
-_LOG_IN = (
-    "client_id",
-    "ssl_context",
-    "security_protocol",
-    "sasl_mechanism",
-    "sasl_plain_username",
-    "sasl_plain_password",
-    "sasl_kerberos_service_name",
-    "sasl_kerberos_domain_name",
-    "sasl_oauth_token_provider",
-)
+_LOG_IN = ("client_id", "ssl_context", "security_protocol", *sorted(SASL_NAMES))
 
 type Told = Callable[[BrokerUnavailable | None], None]
 
