@@ -1,5 +1,7 @@
 // The live page: keeps the likes, the texts and the list of events as the stream tells them. Without it the page still reads and likes.
 
+import { byId, say, showLikes, toast } from "../examples/page.js";
+
 const main = document.getElementById("main");
 const status = document.getElementById("status");
 const KEPT = 100; // lines in the list of events
@@ -8,31 +10,9 @@ let lastPassed = ""; // the id of the last event seen, for a stream that we open
 let retry = 0;
 let wasLost = false;
 
-const byId = (id) => document.getElementById(id);
 const shown = () => [...document.querySelectorAll("#quotes .quote")].map((quote) => quote.dataset.id);
 
-// ---- saying things
-
-let said = 0;
-function say(text) { // politely, and one thing a second: a busy minute must not bury a listener
-  clearTimeout(said);
-  said = setTimeout(() => { byId("said").textContent = text; }, 1000);
-}
-
-let hiding = 0;
-function toast(text, href) {
-  const place = byId("toast");
-  place.replaceChildren(text);
-  if (href) {
-    const link = document.createElement("a");
-    link.href = href;
-    link.textContent = "Sign in";
-    place.append(" ", link);
-  }
-  place.hidden = false;
-  clearTimeout(hiding);
-  hiding = setTimeout(() => { place.hidden = true; }, 7000);
-}
+// ---- the connection
 
 function connection(state, text) {
   if (status.dataset.state === state) return;
@@ -56,14 +36,7 @@ function onQuote({ id, likes, words, author, gone }) {
   if (text.textContent !== words) text.textContent = words;
   if (caption.textContent !== author) caption.textContent = author;
   caption.hidden = !author;
-  const number = quote.querySelector(".number");
-  if (number.textContent === String(likes)) return;
-  number.textContent = likes;
-  const heart = quote.querySelector(".heart");
-  heart.removeAttribute("aria-busy");
-  heart.classList.remove("counted");
-  void heart.offsetWidth; // begins the animation again
-  heart.classList.add("counted");
+  if (!showLikes(quote, likes)) return;
   say(`${likes === 1 ? "1 like" : `${likes} likes`}: ${words.slice(0, 60)}`);
 }
 

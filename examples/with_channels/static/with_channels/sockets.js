@@ -1,26 +1,13 @@
 // The page with the sockets: one for each quote, which tells its likes, and one that echoes. Each comes again when it is lost.
 
+import { byId, say, showLikes, toast } from "../examples/page.js";
+
 const main = document.getElementById("main");
-const byId = (id) => document.getElementById(id);
 const KEPT = 20; // echoes on the page
 const [WHO, UNKNOWN] = [4401, 4404]; // sign in first; no such quote
 const sockets = new Map(); // by path: is it open now?
 
-// ---- saying things
-
-let said = 0;
-function say(text) { // politely, and one thing a second: a busy minute must not bury a listener
-  clearTimeout(said);
-  said = setTimeout(() => { byId("said").textContent = text; }, 1000);
-}
-
-let hiding = 0;
-function toast(text) {
-  byId("toast").textContent = text;
-  byId("toast").hidden = false;
-  clearTimeout(hiding);
-  hiding = setTimeout(() => { byId("toast").hidden = true; }, 7000);
-}
+// ---- the connection
 
 let wasLost = false;
 function connection() {
@@ -74,14 +61,7 @@ function keep(path, heard) { // opens a socket and opens it again when it is los
 function onLikes(text) {
   const { id, likes, username } = JSON.parse(text);
   const quote = byId(`quote-${id}`);
-  const number = quote.querySelector(".number");
-  if (number.textContent === String(likes)) return;
-  number.textContent = likes;
-  const heart = quote.querySelector(".heart");
-  heart.removeAttribute("aria-busy");
-  heart.classList.remove("counted");
-  void heart.offsetWidth; // begins the animation again
-  heart.classList.add("counted");
+  if (!showLikes(quote, likes)) return;
   if (username) say(`${username} likes: ${quote.querySelector("blockquote").textContent.slice(0, 60)}`);
 }
 
