@@ -4,6 +4,7 @@ import pytest
 
 from events.database import database_threads
 from events.relay import Relay
+from tests.broker_under_test import InMemory, OnKafka
 from tests.brokers import mock_cluster  # noqa: F401  (a fixture)
 from tests.effects import Shop
 from tests.events.relaying import QUICK
@@ -33,3 +34,11 @@ def kafka():
 def relay(kafka, database_thread):
     """A relay to it, with short times."""
     return Relay(kafka.make_producer, database_thread, options=QUICK)
+
+
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
+async def broker(request):
+    """Each broker in turn, with the topic `quotes` of 4 partitions."""
+    broker = OnKafka(request.getfixturevalue("kafka_server").address) if request.param == "kafka" else InMemory()
+    await broker.create_topic("quotes", 4)
+    return broker

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
@@ -20,8 +20,8 @@ from events.development import embedded_use
 from events.embedded.client import status, stop
 from events.sending import asend
 from events.worker import broadcasting, consumers, sending
-from lifespan import Run
 from tests.effects import Elsewhere, Happened
+from tests.events.runs import up
 from tests.waiting import until, until_sync
 
 NOBODY = "127.0.0.1:9"  # the discard port: nobody listens there
@@ -44,18 +44,6 @@ def embedded(settings, tmp_path):
     settings.EVENTS = {**settings.EVENTS, "EMBEDDED_FOLDER": str(folder), "PARTITIONS": 2, "RUN": ["none"]}
     yield folder
     until_sync(lambda: stop(folder) is None)
-
-
-@asynccontextmanager
-async def up(*resources):
-    """A run of these resources, which must end without a problem."""
-    run = Run(*resources)
-    await run.start()
-    try:
-        yield run
-    finally:
-        await run.finish()
-    assert run.problems == []
 
 
 @pytest.mark.embedded

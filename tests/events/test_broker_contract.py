@@ -1,6 +1,6 @@
 """What every broker obeys, in memory and real: places, order, groups, commits, rebalances.
 
-Another broker joins by one more parameter of `broker`: a `BrokerUnderTest` and its marker.
+Another broker joins by one more parameter of `broker` in `conftest.py`: a `BrokerUnderTest` and its marker.
 """
 
 import asyncio
@@ -10,16 +10,7 @@ import pytest
 
 from events.core.broker import OutgoingRecord, Partition, Place
 from events.core.errors import RecordRefused
-from tests.broker_under_test import InMemory, OnKafka
 from tests.waiting import until
-
-
-@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def broker(request):
-    """Each broker in turn, with the topic `quotes` of 4 partitions."""
-    broker = OnKafka(request.getfixturevalue("kafka_server").address) if request.param == "kafka" else InMemory()
-    await broker.create_topic("quotes", 4)
-    return broker
 
 
 class Reader:

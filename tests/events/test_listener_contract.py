@@ -7,16 +7,7 @@ import pytest
 
 from events.core.broker import OutgoingRecord, Partition
 from events.core.errors import BrokerUnavailable
-from tests.broker_under_test import InMemory, OnKafka
 from tests.waiting import until
-
-
-@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def broker(request):
-    """Each broker in turn, with the topic `quotes` of 4 partitions."""
-    broker = OnKafka(request.getfixturevalue("kafka_server").address) if request.param == "kafka" else InMemory()
-    await broker.create_topic("quotes", 4)
-    return broker
 
 
 class Ear:

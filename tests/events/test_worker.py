@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -24,6 +24,7 @@ from events.sending import asend
 from events.worker import Quota, consumers, consuming, kafka_of, relay_alone, relay_once, relaying, sending
 from lifespan import NotStarted, Run
 from tests.effects import Happened, aeffects, effects, elsewhere, write
+from tests.events.runs import up
 from tests.events.test_round_trip import publish_all
 from tests.waiting import until, until_sync
 
@@ -59,18 +60,6 @@ def embedded(events, settings, tmp_path):
     events(EMBEDDED_FOLDER=str(folder), PARTITIONS=2)
     yield folder
     until_sync(lambda: stop(folder) is None)
-
-
-@asynccontextmanager
-async def up(*resources):
-    """A run of these resources, which must end without a problem."""
-    run = Run(*resources)
-    await run.start()
-    try:
-        yield run
-    finally:
-        await run.finish()
-    assert run.problems == []
 
 
 async def publish(alias, *things):
