@@ -1,6 +1,7 @@
 """`lifespan.run()`: a run in a process without a server, such as a management command or a script."""
 
 import asyncio
+import threading
 from contextlib import suppress
 
 from lifespan.run import NotStarted, Resource, Run
@@ -20,4 +21,9 @@ def run(*resources: Resource, startup_timeout: float = 25.0, shutdown_timeout: f
             await run.ended()
         return 1 if run.problems else 0
 
-    return asyncio.run(alone())
+    try:
+        return asyncio.run(alone())
+    except RuntimeError:  # asyncio joins its executor by a thread, and at its end Python 3.12 makes none
+        if threading.main_thread().is_alive():
+            raise
+        return 1

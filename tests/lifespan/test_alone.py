@@ -250,3 +250,24 @@ DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {str(
     assert python("-m", "django", "migrate").returncode == 0
     done = python("script.py")
     assert (done.returncode, done.stdout, done.stderr) == (0, "0 users\n", "")
+
+
+@asynccontextmanager
+async def breaking_the_end_of_the_loop(run):
+    async def join_the_executor(timeout=None):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    asyncio.get_running_loop().shutdown_default_executor = join_the_executor
+    run.stop()
+    yield
+
+
+def test_at_the_end_of_the_interpreter_nobody_hears_that_it_makes_no_thread_any_more(monkeypatch):
+    monkeypatch.setattr(threading, "main_thread", threading.Thread)  # one that does not live
+
+    assert lifespan.run(breaking_the_end_of_the_loop) == 1
+
+
+def test_what_breaks_at_the_end_of_the_loop_is_raised_while_the_interpreter_lives():
+    with pytest.raises(RuntimeError, match="new thread"):
+        lifespan.run(breaking_the_end_of_the_loop)
