@@ -2,39 +2,45 @@
 
 For each request Django goes to the thread of the request twice for its own receivers alone: as `request_started`
 and, in `response.close()`, `request_finished` are sent. They close old connections of that thread. A thread that
-is new has none, and one that `lifespan.threads.RequestThreads` lends is seen to by its hooks. So both signals are sent
-in place, from the event loop, when nobody else listens and nothing else is to be closed:
+is new has none, and one that `lifespan.threads.RequestThreads` lends is seen to by its hooks. So the trips are left
+out when nobody else listens and nothing else is to be closed:
 
-    who listens / what is closed                             where it happens
-    only Django: database, URLconf, caches without a close   in place, unless the request has used a thread of Django's
+    who listens / what is closed                             what happens
+    only Django: database, URLconf, caches without a close   no trip, unless the request has used a thread of Django's
     any other receiver, sync or async                        as in Django
     files, iterators, a `close()` of the response's own      as in Django
 
 A lent thread goes back before a response is sent that needs none any more, so that slow clients hold none. Whole
 responses and files do so; streams, and those whose end others hear of, keep it as Django has it.
 
-All else is Django's code as installed, the watch for a client that disconnects included: `handle` is the handler's
-own function, with two of its names bound to what stands here. Where Django uses other names one day, it is as before.
+`handle` takes Django's steps in Django's order, the watch for a client that leaves included; each step is a method of
+Django's as installed. It is written after the `handle` of the versions in `WRITTEN_AFTER`; where another one is, or
+a tool that traces has put its own in the place, that one runs.
 """
 
-from collections.abc import Awaitable, Callable
-from functools import cached_property, partial
-from types import FunctionType, SimpleNamespace
-from typing import Any
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import closing, suppress
+from functools import cached_property
+from types import FunctionType
+from typing import Any, cast
 
 import django
 from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
-from django.core import signals
 from django.core.cache import caches, close_caches
 from django.core.cache.backends.base import BaseCache
+from django.core.exceptions import RequestAborted
 from django.core.handlers import asgi as django_asgi
-from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.handlers.base import reset_urlconf
+from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
 from django.dispatch import Signal
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix, set_urlconf
 
+WRITTEN_AFTER = ((5, 2), (6, 0), (6, 1))
 OF_DJANGO = (reset_queries, close_old_connections, reset_urlconf, close_caches)
 
 
@@ -73,7 +79,22 @@ class DjangoASGI(ASGIHandler):
 
     async def handle(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Handle a request, as Django does."""
-        await self._handle(self, scope, receive, send)
+        if not _is_known(ASGIHandler.handle):
+            await super().handle(scope, receive, send)
+            return
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        with closing(body):
+            set_script_prefix(get_script_prefix(scope))
+            await self._tell(request_started, scope=scope)
+            request, response = self.create_request(scope, body)
+            if request is None:
+                await self.send_response(response, send)
+            else:
+                response = await self._respond(request, receive, send=send)
+            await self._end(response)
 
     async def send_response(self, response: Any, send: Any) -> None:
         """Send a response, as Django does; without a thread unless it is a stream, or others hear of its end."""
@@ -81,64 +102,84 @@ class DjangoASGI(ASGIHandler):
             self._let_go()
         await super().send_response(response, send)
 
+    async def _tell(self, signal: Signal, **named: Any) -> None:
+        if self._needs_its_thread() or self._others_hear(signal):
+            await signal.asend(type(self), **named)
+
+    async def _respond(self, request: Any, receive: Any, *, send: Any) -> Any:
+        """Send the response and return it; None if the client left before there was one, which cancels the view."""
+        response = None
+        with suppress(RequestAborted):
+            async with _Until(self.listen_for_disconnect(receive)):
+                response = await self.run_get_response(request)
+                await self.send_response(response, send)
+        return response
+
+    async def _end(self, response: Any) -> None:
+        if response is None:
+            await self._tell(request_finished)
+        elif self._needs_its_thread() or not _closes_nothing(response) or self._others_hear(request_finished):
+            await sync_to_async(response.close)()
+        else:
+            _close(response)
+        set_urlconf(None)  # as Django's receiver of request_finished does
+
     @cached_property
-    def _handle(self) -> Callable[..., Awaitable[None]]:
-        return _with_names(
-            ASGIHandler.handle,
-            signals=SimpleNamespace(
-                **{
-                    **vars(signals),
-                    "request_started": _Sent(signals.request_started, self._needs_its_thread),
-                    "request_finished": _Sent(signals.request_finished, self._needs_its_thread),
-                }
-            ),
-            sync_to_async=self._closing,
-        )
+    def _hearing(self) -> dict[Signal, tuple[list[Any], bool]]:
+        return {}
 
     def _needs_its_thread(self) -> bool:
         return not self._lent() and _has_used_a_thread()
 
-    def _closing(self, function: Callable[..., Any], **options: Any) -> Callable[..., Awaitable[Any]]:
-        """Stands for `sync_to_async`, which `handle` applies to `response.close` alone."""
-        response = getattr(function, "__self__", None)
-        if isinstance(response, HttpResponseBase) and self._may_close_in_place(response):
-            return partial(_in_place, function)
-        return sync_to_async(function, **options)
-
-    def _may_close_in_place(self, response: Any) -> bool:
-        return _closes_nothing(response) and _nobody_hears_of_its_end(response) and not self._needs_its_thread()
-
     def _needs_no_thread_any_more(self, response: Any) -> bool:
-        if not self._lent() or not _nobody_hears_of_its_end(response):
+        if not self._lent() or self._others_hear(request_finished):
             return False
         if type(response) is FileResponse:
             return response.file_to_stream is not None
         return not response.streaming and _closes_nothing(response)
 
-
-class _Sent:
-    """A signal that is sent in place when only Django hears it, and its thread needs nothing."""
-
-    def __init__(self, signal: Signal, needs_its_thread: Callable[[], bool]) -> None:
-        self._signal = signal
-        self._needs_its_thread = needs_its_thread
-
-    async def asend(self, sender: type, **named: Any) -> None:
-        if _only_django_hears(self._signal, sender) and not self._needs_its_thread():
-            self._signal.send(sender, **named)
-        else:
-            await self._signal.asend(sender, **named)
+    def _others_hear(self, signal: Signal) -> bool:
+        """Whether anybody but Django hears a signal; asked anew when its receivers have changed."""
+        receivers, others = self._hearing.get(signal, (None, True))
+        if receivers != signal.receivers:
+            sync, asynchronous = signal._live_receivers(type(self))
+            others = bool(asynchronous) or any(receiver not in OF_DJANGO for receiver in sync)
+            self._hearing[signal] = list(signal.receivers), others
+        return others or (signal is request_finished and any(map(_closes_something, _caches())))
 
 
-def _with_names(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
-    """The same function, with some of the global names that it uses bound to something else.
+class _Until:
+    """A block that is cancelled once `listening` ends, and raises what that has raised.
 
-    One that is not Django's own stays as it is: tools that trace requests put theirs in its place.
+    So does a task group, which Django uses. This is less work, as only one task is in it and nobody waits for that.
     """
-    if type(function) is not FunctionType or function.__globals__ is not vars(django_asgi):
-        return function
-    known = {**function.__globals__, **names}
-    return FunctionType(function.__code__, known, function.__name__, function.__defaults__, function.__closure__)
+
+    def __init__(self, listening: Coroutine[Any, Any, None]) -> None:
+        self._listening = listening
+        self._cut = False
+
+    async def __aenter__(self) -> None:
+        self._block = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._cancelling = self._block.cancelling()
+        self._listener = asyncio.create_task(self._listening)
+        self._listener.add_done_callback(self._cancel)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        self._listener.remove_done_callback(self._cancel)
+        if self._listener.cancel():
+            return
+        cut = self._cut and self._block.uncancel() <= self._cancelling
+        if kind is None or (cut and kind is asyncio.CancelledError):
+            self._listener.result()
+
+    def _cancel(self, listener: object) -> None:
+        self._cut = self._block.cancel()
+
+
+def _is_known(handle: Callable[..., Any]) -> bool:
+    """Whether ours was written after this `handle`. No tool that traces has put its own there."""
+    is_of_django = type(handle) is FunctionType and handle.__globals__ is vars(django_asgi)
+    return is_of_django and django.VERSION[:2] in WRITTEN_AFTER
 
 
 def _has_used_a_thread() -> bool:
@@ -147,16 +188,6 @@ def _has_used_a_thread() -> bool:
         return True
     context = SyncToAsync.thread_sensitive_context.get(None)
     return context is None or context in SyncToAsync.context_to_thread_executor
-
-
-def _only_django_hears(signal: Signal, sender: type | None) -> bool:
-    sync, asynchronous = signal._live_receivers(sender)
-    only_its_own = not asynchronous and all(receiver in OF_DJANGO for receiver in sync)  # some cannot be hashed
-    return only_its_own and not any(map(_closes_something, _caches()))
-
-
-def _nobody_hears_of_its_end(response: Any) -> bool:
-    return _only_django_hears(signals.request_finished, response._handler_class)
 
 
 def _caches() -> list[Any]:
@@ -178,5 +209,9 @@ def _is_a_request_without_files(close: Callable[[], None]) -> bool:
     return type(request) is ASGIRequest and not getattr(request, "_files", None)
 
 
-async def _in_place(close: Callable[[], None]) -> None:
-    close()
+def _close(response: Any) -> None:
+    """What `response.close()` does besides a signal that nobody hears."""
+    for close in response._resource_closers:
+        close()
+    response._resource_closers.clear()
+    response.closed = True
