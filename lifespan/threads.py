@@ -20,10 +20,10 @@ import asyncio
 import atexit
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
-from contextvars import ContextVar
-from typing import Any
+from contextvars import ContextVar, Token
+from typing import Any, cast
 
-from asgiref.sync import AsyncToSync, ThreadSensitiveContext
+from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 
 from lifespan.asgi import ASGIApp, Message, Receive, Scope, Send
 from lifespan.lending import Borrower, Hooks, LentThread, ThreadPool, log, never, nothing
@@ -136,24 +136,10 @@ class RequestThreads:
         borrower = Borrower(self._pool, purpose, keeps=not waits)
         if not waits:
             send = _watched(send, borrower)
-        running = asyncio.create_task(self._run(borrower, scope, receive, send))
-        # Not in a `finally`: the collector, which may run while the lock is held, closes what a stopped loop has left.
-        running.add_done_callback(lambda _: borrower.end())
-        if (leaving := await running) is not None:
-            raise leaving
-
-    async def _run(self, borrower: Borrower, scope: Scope, *channels: Any) -> SystemExit | KeyboardInterrupt | None:
-        # Entered in a task of its own, and never left: for a task that outlives its request, asgiref would refuse
-        # every call once it is left. It goes with the last task that knows it.
-        await ThreadSensitiveContext(executor=borrower).__aenter__()  # type: ignore[no-untyped-call]
-        _borrower.set(borrower)
-        _is_a_part.set(False)
-        try:
-            await self.app(scope, *channels)
-        except (SystemExit, KeyboardInterrupt) as exc:
-            # Raised out of a task these two end the event loop; a server takes them for errors of one request.
-            return exc
-        return None
+        context = ThreadSensitiveContext(executor=borrower)
+        await context.__aenter__()  # type: ignore[no-untyped-call]
+        with _Lent(borrower, context):
+            await self.app(scope, receive, send)
 
     def _begin(self) -> None:
         if self._watch is None:
@@ -171,6 +157,29 @@ class RequestThreads:
         endings = self._end_threads()
         wait(endings.values(), timeout=ENDING_S)
         _name_those_at_work(endings)
+
+
+class _Lent:
+    """The time of one request. Its end undoes what a task that outlives it does not share.
+
+    asgiref's context is not left, as asgiref would refuse every call of such a task then; it goes with the last one.
+    """
+
+    def __init__(self, borrower: Borrower, context: ThreadSensitiveContext) -> None:
+        self._borrower = borrower
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._around = _borrower.set(self._borrower), _is_a_part.set(False)
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is GeneratorExit:  # the collector closes what a stopped loop has left, maybe while the lock is held
+            return
+        borrower, is_a_part = self._around
+        _borrower.reset(borrower)
+        _is_a_part.reset(is_a_part)
+        SyncToAsync.thread_sensitive_context.reset(cast("Token[ThreadSensitiveContext]", self._context.token))
+        self._borrower.end()
 
 
 def _watched(send: Send, borrower: Borrower) -> Send:
