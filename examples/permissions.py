@@ -29,8 +29,11 @@ def list_permissions(request: HttpRequest) -> HttpResponse:
 @require_safe
 async def alist_permissions(request: HttpRequest) -> HttpResponse:
     """The list, from an async view. One trip to the thread with the database connection brings all rows."""
-    return answer({"items": await sync_to_async(_items)()})
+    return answer({"items": await _aitems()})
 
 
 def _items() -> list[Item]:
     return [Item(*row) for row in Permission.objects.values_list("pk", "name")]
+
+
+_aitems = sync_to_async(_items)  # made once: to look at a function is a tenth of what the trip costs
