@@ -12,6 +12,7 @@ Django's threads die, and the connection with them.
 import logging
 
 from django.db import close_old_connections, connections, reset_queries
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger("events.database")
 
@@ -30,12 +31,26 @@ def in_transaction() -> bool:
 def leave_clean() -> None:
     """Roll back what is open in this thread, and close the connections that are broken or too old.
 
-    A connection with `CONN_MAX_AGE` stays open for the next request.
+    A connection with `CONN_MAX_AGE` stays open for the next request. One that cannot be closed is dropped, and no other
+    suffers by it.
     """
     for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block:
-            logger.warning("A request has left a transaction open on the database %r: rolled back.", connection.alias)
-            connection.close()
-            del connections[connection.alias]  # with all that the wrapper knows of its blocks; the next use makes one
-        else:
-            connection.close_if_unusable_or_obsolete()
+        try:
+            _leave_clean(connection)
+        except Exception:
+            logger.exception("A connection to the database %r cannot be closed: dropped.", connection.alias)
+            _drop(connection)
+
+
+def _leave_clean(connection: BaseDatabaseWrapper) -> None:
+    if connection.in_atomic_block:
+        logger.warning("A request has left a transaction open on the database %r: rolled back.", connection.alias)
+        connection.close()
+        _drop(connection)
+    else:
+        connection.close_if_unusable_or_obsolete()
+
+
+def _drop(connection: BaseDatabaseWrapper) -> None:
+    """Forget it, with all that the wrapper knows of its blocks; the next use makes one."""
+    del connections[connection.alias]
