@@ -121,7 +121,7 @@ class Client:
 
         name, _, query = url.partition("?")
         scope = {"type": "http", "method": "GET", "path": f"/{name}/", "query_string": query.encode(), "headers": []}
-        await self.app(scope, receive, send)
+        await asyncio.create_task(self.app(scope, receive, send))  # as servers do
         return "".join(parts)
 
 
