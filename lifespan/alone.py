@@ -18,7 +18,8 @@ def run(*resources: Resource, startup_timeout: float = 25.0, shutdown_timeout: f
         run = Run(*resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout, alone=True)
         with suppress(NotStarted):
             await run.start()
-            await run.ended()
+            await run.draining.wait()
+            await run.finish()
         return 1 if run.problems else 0
 
     try:

@@ -16,7 +16,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from lifespan.driver import Driver, LifespanFailed
+from lifespan.driver import lifespan_of
 from lifespan.run import NotStarted, current
 
 log = logging.getLogger("lifespan")
@@ -25,22 +25,17 @@ REQUESTS_S = 5.0
 """The most that cancelled requests may take to end, in seconds. It comes on top of the shutdown's own time limit."""
 
 
-def attend() -> None:
-    """Tell the application that daphne serves, once its reactor runs in this process."""
-    if daphne := sys.modules.get("daphne.server"):
-        _attend(daphne)
-
-
 @cache  # once in a process, whatever number of applications is made: only one of them is served
-def _attend(daphne: ModuleType) -> None:
-    daphne.reactor.callWhenRunning(_begin, daphne)
+def attend(daphne: ModuleType | None) -> None:
+    """Tell the application that daphne serves, once its reactor runs in this process."""
+    if daphne:
+        daphne.reactor.callWhenRunning(_begin, daphne)
 
 
 def _begin(daphne: ModuleType) -> None:
-    ports = [port for port in daphne.reactor.getReaders() if isinstance(_factory(port), daphne.HTTPFactory)]
-    for port in ports:
-        port.stopReading()
-    if ports:
+    if ports := [port for port in daphne.reactor.getReaders() if isinstance(_factory(port), daphne.HTTPFactory)]:
+        for port in ports:
+            port.stopReading()
         loop = asyncio.get_event_loop()  # daphne has set it; it is about to run
         task = loop.create_task(_hold(_factory(ports[0]).server, daphne.reactor, ports=ports))
         daphne.reactor.addSystemEventTrigger("before", "shutdown", _stop, daphne, task)
@@ -54,11 +49,17 @@ def _factory(port: Any) -> Any:
     return factory
 
 
+def _stop(daphne: ModuleType, task: asyncio.Task[None]) -> Any:
+    """What the reactor waits for before it ends."""
+    task.cancel()
+    return daphne.defer.Deferred.fromFuture(asyncio.gather(task, return_exceptions=True))
+
+
 async def _hold(server: Any, reactor: Any, *, ports: list[Any]) -> None:
     """Start the application, let connections in, and shut it down when this task is cancelled."""
     try:
-        async with Driver(server.application) as driver:
-            if not await driver.startup():
+        async with lifespan_of(server.application) as has_one:
+            if not has_one:
                 log.warning("the application that daphne serves has no lifespan; Lifespan must be the outermost")
             for port in ports:
                 port.startReading()
@@ -68,11 +69,8 @@ async def _hold(server: Any, reactor: Any, *, ports: list[Any]) -> None:
                 for port in ports:
                     port.stopReading()
                 await _until_idle(server)
-    except NotStarted as error:
-        log.critical("%s", error)
+    except NotStarted:
         asyncio.get_running_loop().call_soon(sys.exit, 3)
-    except LifespanFailed:
-        pass  # it has logged what
 
 
 async def _until_cancelled(reactor: Any) -> None:
@@ -86,17 +84,6 @@ async def _until_cancelled(reactor: Any) -> None:
 
 async def _until_idle(server: Any) -> None:
     """Wait for the requests that daphne has just cancelled, not for long: what catches that may still send."""
-    seconds = REQUESTS_S
-    with suppress(NotStarted):
-        run = current()
-        run.draining.set()
-        seconds = min(seconds, run.shutdown_timeout)
     found = [one.get("application_instance") for one in server.connections.values()]
     if requests := list(filter(None, found)):
-        await asyncio.wait(requests, timeout=seconds)
-
-
-def _stop(daphne: ModuleType, task: asyncio.Task[None]) -> Any:
-    """What the reactor waits for before it ends."""
-    task.cancel()
-    return daphne.defer.Deferred.fromFuture(asyncio.ensure_future(asyncio.wait({task})))
+        await asyncio.wait(requests, timeout=REQUESTS_S)

@@ -1,14 +1,19 @@
 """`Lifespan`: the ASGI application that opens resources at the server's startup and closes them at its shutdown."""
 
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
-from inspect import isasyncgenfunction
+from typing import Any
 
 from lifespan.asgi import ASGIApp, Receive, Scope, Send
 from lifespan.daphne import attend
-from lifespan.inner import INSIDE, application
-from lifespan.resources import check
+from lifespan.driver import lifespan_of
 from lifespan.run import NotStarted, Resource, Run
-from lifespan.signals import leave
+
+INSIDE = "lifespan.inside"
+"""What is in the scope of a lifespan that a `Lifespan` tells: one that hears it is not the outermost."""
 
 
 class Lifespan:
@@ -24,32 +29,22 @@ class Lifespan:
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        *resources: Resource,
-        startup_timeout: float = 25.0,
-        shutdown_timeout: float = 20.0,
+        self, app: ASGIApp, *resources: Resource, startup_timeout: float = 25.0, shutdown_timeout: float = 20.0
     ) -> None:
-        if isasyncgenfunction(getattr(app, "__wrapped__", app)):  # as no application is, and most resources are
-            raise TypeError("the application comes first: Lifespan(application, resource, ...)")
-        check(resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
         self.app = app
         self._new_run = partial(Run, *resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
-        attend()
+        attend(sys.modules.get("daphne.server"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._lifespan(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        answer = self._lifespan if scope["type"] == "lifespan" else self.app
+        await answer(scope, receive, send)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        inner = partial(application, app=self.app, state={} if "state" in scope else None)
         try:
             if INSIDE in scope:
                 raise NotStarted("one Lifespan is inside another: give all resources to the outermost, and remove this")
-            run = self._new_run(inner)
+            run = self._new_run(partial(self._application, scope=scope))
             await run.start()
         except Exception as exc:  # whatever it is: raised, it would let the server serve without us
             await send({"type": "lifespan.startup.failed", "message": str(exc)})
@@ -60,9 +55,24 @@ class Lifespan:
             await receive()
         finally:  # cancelled means stop, too
             await run.finish()
-        if not run.problems:
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        if run.sets_exit_code:
-            await leave(1)
-        await send({"type": "lifespan.shutdown.failed", "message": "; ".join(run.problems)})
+        if (
+            run.problems and run.sets_exit_code
+        ):  # by way of the loop, for here uvicorn swallows even `SystemExit`; it must not go on
+            run.loop.call_soon(sys.exit, 1)  # meanwhile, or it sends itself the signal that it has caught
+            await asyncio.sleep(1)
+        failed = {"type": "lifespan.shutdown.failed", "message": "; ".join(run.problems)}
+        await send(failed if run.problems else {"type": "lifespan.shutdown.complete"})
+
+    @asynccontextmanager
+    async def _application(self, run: Run, *, scope: Scope) -> AsyncIterator[Mapping[str, Any]]:
+        """The lifespan of `app` as a resource. A crash of it between startup and shutdown fails the run."""
+        more: dict[str, Any] = {"state": {}} if "state" in scope else {}
+        async with lifespan_of(self.app, **{INSIDE: True}, **more) as task:
+            if task:
+                task.add_done_callback(partial(_fail, run))
+            yield more.get("state", {})
+
+
+def _fail(run: Run, task: asyncio.Task[None]) -> None:
+    if run.stage == "up" and not task.cancelled() and (error := task.exception()):
+        run.fail(error)

@@ -15,9 +15,9 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import wait
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 
-from lifespan.resources import Held, ResourceFailed, Resources, check, one_line, worth_a_traceback
+from lifespan.resources import Held, Resources, one_line, worth_a_traceback
 from lifespan.signals import StopSignals
 
 log = logging.getLogger("lifespan")
@@ -36,31 +36,24 @@ class Run:
     """One start and stop of `resources` on the running event loop, `loop`. Time limits are in seconds.
 
     `state` is what the resources have yielded, merged; it belongs to `loop`. `draining` is set at a stop signal, at
-    `stop()` or at the shutdown, whichever is first. `problems` has a line for each thing that went wrong. Beside a
-    server `finish()` ends it, and `sets_exit_code` says that it has asked the server to stop; `alone` it ends itself.
+    `stop()` or at the shutdown, whichever is first. `problems` has a line for each thing that went wrong. `finish()`
+    ends it. `sets_exit_code` says that it has asked the server to stop; `alone` there is none, and it closes at once.
     """
 
     def __init__(
-        self,
-        *resources: Resource,
-        startup_timeout: float = 25.0,
-        shutdown_timeout: float = 20.0,
-        alone: bool = False,
+        self, *resources: Resource, startup_timeout: float = 25.0, shutdown_timeout: float = 20.0, alone: bool = False
     ) -> None:
-        check(resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
         try:
             self.loop = asyncio.get_running_loop()
         except RuntimeError as exc:
             raise NotStarted("not started: asyncio is needed, not trio (hypercorn: -k asyncio)") from exc
-        self.draining = asyncio.Event()
         self.stage: Literal["opening", "up", "closing", "ended"] = "opening"
+        self.draining = asyncio.Event()
         self.sets_exit_code = False
-        self.shutdown_timeout = shutdown_timeout
         self._resources = resources
-        self._open = Resources()
-        self._open.allow(startup_timeout, late="started")
-        self.state: dict[str, Any] = self._open.state
-        self.problems: list[str] = self._open.problems
+        self.shutdown_timeout = shutdown_timeout
+        self._open = Resources(startup_timeout)
+        self.state, self.problems = self._open.state, self._open.problems
         self._alone = alone
         self._signals = StopSignals(self._heard, alone=alone)
         self._hurried = False
@@ -81,10 +74,6 @@ class Run:
     async def finish(self) -> None:
         """Close all resources, in reverse. What breaks is told in `problems`, not raised."""
         self._end()
-        await self.ended()
-
-    async def ended(self) -> None:
-        """Wait until all resources are closed."""
         await asyncio.wait({self._task})
 
     def fail(self, exc: BaseException) -> None:
@@ -111,6 +100,8 @@ class Run:
         self.shutdown_timeout = HURRY_S
         self._open.allow(HURRY_S, late="closed")
         self._end()
+        if not self._alone:
+            self._task.add_done_callback(lambda task: sys.exit(1))
 
     def _heard(self, again: bool) -> None:
         react = self.hurry if again else self._stop if self._alone else self._drain
@@ -136,27 +127,26 @@ class Run:
     async def _own(self) -> None:
         _runs.append(self)
         try:
-            with self._signals, suppress(ResourceFailed):
-                await self._hold()
+            with self._signals:
+                async with self._open:
+                    await self._hold()
+                self._stop()  # ended before its time, if a task group around a `yield` was torn by its child
         finally:
             self.stage = "ended"
             _runs.remove(self)
-        if self._hurried and not self._alone:
-            self.loop.call_soon(sys.exit, 1)
-        self._stop()  # ended before its time, if a task group around a `yield` was torn by its child
 
     async def _hold(self) -> None:
-        async with self._open as resources:
-            try:
-                for resource in self._resources:
-                    await resources.open(resource, self)
-                self.stage = "up"
-                self._up.set_result(None)
-                await self._finishing.wait()
-            finally:
-                self.stage = "closing"
-                self.draining.set()
-                resources.allow(self.shutdown_timeout, late="closed")
+        try:
+            for resource in self._resources:
+                if not await self._open.open(resource, self):
+                    return
+            self.stage = "up"
+            self._up.set_result(None)
+            await self._finishing.wait()
+        finally:
+            self.stage = "closing"
+            self.draining.set()
+            self._open.allow(self.shutdown_timeout, late="closed")
 
 
 _runs: list[Run] = []  # those that are up, or about to be, or closing

@@ -4,12 +4,9 @@ A server may wait for ever for an open event stream before it sends `lifespan.sh
 signal itself. The server's own handler is called next: what the server does at a stop does not change.
 """
 
-import asyncio
-import math
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -29,33 +26,31 @@ class StopSignals:
     any later signal. Beside a server a second SIGTERM is no wish: a parent sends it after its process manager has.
     """
 
+    adopted = False
+    """Whether this is a worker process that SIGTERM would have killed, and now does not.
+
+    So it is in hypercorn's workers. Their parent sends SIGTERM to all of them once one has left, in the middle
+    of requests. Who takes it there must also end the process.
+    """
+
     def __init__(self, heard: Callable[[bool], object], *, alone: bool = False) -> None:
         self._heard = heard
         self._alone = alone
-        self._before: dict[int, Any] = {}
-        self._first_at = math.inf
+        self._next: dict[int, Any] = {}
+        self._first_at: float | None = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            handlers = {signum: signal.getsignal(signum) for signum in STOP_SIGNALS}
-            self._before = {s: h for s, h in handlers.items() if self._takes(s, h)}
-        for signum in self._before:
-            signal.signal(signum, self._hear)
+            unhandled = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+            self.adopted = unhandled and not self._alone and multiprocessing.parent_process() is not None
+            for signum in filter(self._takes, STOP_SIGNALS):
+                self._next[signum] = signal.signal(signum, self._hear)
         return self
 
     def __exit__(self, *raised: object) -> None:
-        for signum, handler in self._before.items():
+        for signum, handler in self._next.items():
             if signal.getsignal(signum) == self._hear:  # else somebody took it after us, and it is theirs
                 signal.signal(signum, handler)
-
-    @property
-    def adopted(self) -> bool:
-        """Whether this is a worker process that SIGTERM would have killed, and now does not.
-
-        So it is in hypercorn's workers. Their parent sends SIGTERM to all of them once one has left, in the middle
-        of requests. Who takes it there must also end the process.
-        """
-        return not self._alone and self._before.get(signal.SIGTERM) is signal.SIG_DFL
 
     def ask_to_stop(self) -> bool:
         """Send SIGTERM to whoever drains this process: itself, or a worker's parent. False where nobody would.
@@ -63,37 +58,25 @@ class StopSignals:
         Measured: of all ways to stop from inside, only this one lets uvicorn, hypercorn, granian and gunicorn
         finish their requests. A handler that raises KeyboardInterrupt does not drain, so it is not asked.
         """
-        handler = self._before.get(signal.SIGTERM)
-        if callable(handler) and handler is not signal.default_int_handler:
-            signal.raise_signal(signal.SIGTERM)
-        elif self.adopted:
+        handler = self._next.get(signal.SIGTERM)
+        if self.adopted:
             os.kill(os.getppid(), signal.SIGTERM)
+        elif callable(handler) and handler is not signal.default_int_handler:
+            signal.raise_signal(signal.SIGTERM)
         else:
             return False
         return True
 
-    def _takes(self, signum: int, handler: Any) -> bool:
+    def _takes(self, signum: int) -> bool:
+        handler = signal.getsignal(signum)
         if self._alone:
             return handler is not signal.SIG_IGN
-        if signum == signal.SIGTERM and handler is signal.SIG_DFL:
-            return multiprocessing.parent_process() is not None
-        return callable(handler)
+        return callable(handler) or (signum == signal.SIGTERM and self.adopted)
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        self._first_at = min(self._first_at, now)
-        again = now - self._first_at >= ONE_WISH and (self._alone or signum == signal.SIGINT)
+        self._first_at = self._first_at or time.monotonic()
+        later = time.monotonic() - self._first_at >= ONE_WISH
         with suppress(RuntimeError):  # the loop is closed: somebody chained to us and has kept the reference
-            self._heard(again)
-        if not self._alone and callable(handler := self._before[signum]):
+            self._heard(later and (self._alone or signum == signal.SIGINT))
+        if not self._alone and callable(handler := self._next[signum]):
             handler(signum, frame)
-
-
-async def leave(code: int) -> None:
-    """Leave the process with this exit code, by way of the loop.
-
-    Inside the lifespan coroutine uvicorn swallows even `SystemExit`. The wait keeps the server from going on
-    meanwhile: it would send itself the signal it has caught, and that would be the exit code.
-    """
-    asyncio.get_running_loop().call_soon(sys.exit, code)
-    await asyncio.sleep(1)

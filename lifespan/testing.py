@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from lifespan.asgi import ASGIApp
-from lifespan.driver import Driver
+from lifespan.driver import lifespan_of
 from lifespan.run import NotStarted
 
 
@@ -16,10 +16,10 @@ async def running(application: ASGIApp) -> AsyncIterator[dict[str, Any]]:
         async with running(application) as state:
             response = await AsyncClient().get("/")
 
-    Raises `NotStarted` when it does not start, RuntimeError when its shutdown fails, and whatever it raises.
+    Raises `NotStarted` when it does not start, RuntimeError when its shutdown fails, and what it raises at that.
     """
     state: dict[str, Any] = {}
-    async with Driver(application, state=state) as driver:
-        if not await driver.startup():
-            raise driver.error or NotStarted("not started: the application has no lifespan, it returns at once")
+    async with lifespan_of(application, state=state) as task:
+        if task is None:
+            raise NotStarted("not started: the application has no lifespan, it raises or returns at once")
         yield state

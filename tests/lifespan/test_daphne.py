@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from lifespan import Lifespan, current
-from lifespan.driver import Driver
+from lifespan.driver import lifespan_of
 from tests.lifespan.noted import breaks, hangs, noted
 from tests.virtual_time import in_virtual_time
 from tests.waiting import until
@@ -140,8 +140,7 @@ async def test_what_a_cancelled_request_still_sends_is_sent_while_the_resources_
     connections.update(idle={}, busy={"application_instance": asyncio.create_task(request())})
 
     stopped = reactor.stop()
-    await current().draining.wait()
-    assert not port.reads
+    await until(lambda: not port.reads)
     go.set()
     await stopped
 
@@ -199,7 +198,7 @@ async def test_a_failed_stop_is_no_error_of_the_reactor(reactor, caplog):
     await until(lambda: reactor.readers[-1].reads)
     await reactor.stop()
 
-    assert caplog.messages == ["a: ValueError: broken in two lines"]
+    assert caplog.messages == ["a: ValueError: broken in two lines"] * 2  # the resource's, and the application's
 
 
 def test_in_the_thread_of_an_autoreloader_a_failed_run_stops_the_reactor(reactor):
@@ -223,7 +222,7 @@ async def test_in_a_thread_an_application_without_a_run_is_served_too(reactor, m
     told = []
 
     async def application(scope, receive, send):
-        async with Driver(nothing):
+        async with lifespan_of(nothing):
             for answer in ("startup", "shutdown"):
                 told.append((await receive())["type"])
                 await send({"type": f"lifespan.{answer}.complete"})

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from lifespan import NotStarted
-from lifespan.driver import Driver
+from lifespan.driver import lifespan_of
 
 
 def answering(*answers):
@@ -24,41 +24,44 @@ def answering(*answers):
 async def test_startup_and_shutdown_are_told_by_the_specification():
     application = answering("startup.complete", "shutdown.complete")
 
-    async with Driver(application) as driver:
-        assert await driver.startup()
+    async with lifespan_of(application, state={"a": 1}) as task:
+        assert task
 
     assert application.told == [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
-    assert application.scope == {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
+    assert application.scope == {
+        "type": "lifespan",
+        "asgi": {"version": "3.0", "spec_version": "2.0"},
+        "state": {"a": 1},
+    }
 
 
 @pytest.mark.parametrize(
     ("more", "told"),
     [
         ({}, "its startup failed, without a message"),
+        ({"message": "???"}, "???"),
         ({"message": "no broker (yet)"}, "no broker (yet)"),
         ({"message": "Traceback:\n  | File\n  | OSError: no broker\n  +-----\n"}, "OSError: no broker"),
     ],
 )
-async def test_a_failure_has_one_line_and_the_rest_is_a_note(more, told):
+async def test_a_failure_is_raised_in_one_line_and_logged_whole(more, told, caplog):
     application = answering("startup.failed")
     application.more = more
 
-    async with Driver(application) as driver:
-        with pytest.raises(NotStarted) as caught:
-            await driver.startup()
+    with pytest.raises(NotStarted) as caught:
+        async with lifespan_of(application):
+            pytest.fail("it is up")
 
     assert str(caught.value) == told
-    assert getattr(caught.value, "__notes__", [told]) == [more.get("message", told)]
+    assert caplog.messages == [more.get("message", told)]
 
 
 async def test_a_call_that_raises_at_once_is_no_lifespan():
     def application(scope, receive, send):
         raise ValueError("not for me")
 
-    async with Driver(application) as driver:
-        assert not await driver.startup()
-        assert not driver.asked
-        assert str(driver.error) == "not for me"
+    async with lifespan_of(application) as task:
+        assert task is None
 
 
 async def test_what_still_runs_at_the_end_is_cancelled_and_waited_for():
@@ -74,9 +77,7 @@ async def test_what_still_runs_at_the_end_is_cancelled_and_waited_for():
             await asyncio.sleep(0)
             ended.append(True)
 
-    async with Driver(application) as driver:
-        assert await driver.startup()
-        assert driver.asked
+    async with lifespan_of(application) as task:
+        assert not task.done()
 
     assert ended == [True]
-    assert driver.error is None

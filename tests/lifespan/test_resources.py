@@ -96,7 +96,7 @@ def test_in_a_hurry_what_is_up_or_closing_has_one_second_more(wait):
         run = Run(noted("a", log, closing=hangs), noted("b", log, closing=hangs))
         runs.append(run)
         await run.start()
-        closing = asyncio.create_task(run.finish() if wait else run.ended())
+        closing = asyncio.create_task(run.finish() if wait else run.draining.wait())
         await asyncio.sleep(wait)
         run.hurry()
         run.hurry()

