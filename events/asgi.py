@@ -41,6 +41,7 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix, set_urlconf
 
 WRITTEN_AFTER = ((5, 2), (6, 0), (6, 1))
+CLOSE = HttpResponseBase.close
 OF_DJANGO = (reset_queries, close_old_connections, reset_urlconf, close_caches)
 
 
@@ -142,38 +143,44 @@ class DjangoASGI(ASGIHandler):
         """Whether anybody but Django hears a signal; asked anew when its receivers have changed."""
         receivers, others = self._hearing.get(signal, (None, True))
         if receivers != signal.receivers:
+            receivers = list(signal.receivers)  # first: a thread may connect another meanwhile
             sync, asynchronous = signal._live_receivers(type(self))
             others = bool(asynchronous) or any(receiver not in OF_DJANGO for receiver in sync)
-            self._hearing[signal] = list(signal.receivers), others
+            self._hearing[signal] = receivers, others
         return others or (signal is request_finished and any(map(_closes_something, _caches())))
 
 
 class _Until:
-    """A block that is cancelled once `listening` ends, and raises what that has raised.
+    """A block that is cancelled once `listening` raises, and raises the same.
 
     So does a task group, which Django uses. This is less work, as only one task is in it and nobody waits for that.
+    What the block's task does afterwards is never cancelled: it closes the response.
     """
 
     def __init__(self, listening: Coroutine[Any, Any, None]) -> None:
         self._listening = listening
-        self._cut = False
+        self._cut = self._is_over = False
 
     async def __aenter__(self) -> None:
         self._block = cast("asyncio.Task[Any]", asyncio.current_task())
         self._cancelling = self._block.cancelling()
         self._listener = asyncio.create_task(self._listening)
-        self._listener.add_done_callback(self._cancel)
+        self._listener.add_done_callback(self._hear)
 
     async def __aexit__(self, kind: type[BaseException] | None, *raised: object) -> None:
-        self._listener.remove_done_callback(self._cancel)
-        if self._listener.cancel():
+        self._is_over = True
+        if self._listener.cancel() or self._listener.cancelled():
             return
-        cut = self._cut and self._block.uncancel() <= self._cancelling
-        if kind is None or (cut and kind is asyncio.CancelledError):
+        only_we_cancelled = self._cut and self._block.uncancel() <= self._cancelling
+        if kind is None or (only_we_cancelled and kind is asyncio.CancelledError):
             self._listener.result()
 
-    def _cancel(self, listener: object) -> None:
-        self._cut = self._block.cancel()
+    def _hear(self, listener: "asyncio.Task[None]") -> None:
+        raised = None if listener.cancelled() else listener.exception()
+        if raised and not self._is_over:
+            self._cut = self._block.cancel()
+        elif raised and not isinstance(raised, RequestAborted):
+            raise raised  # too late for the request: the loop logs it
 
 
 def _is_known(handle: Callable[..., Any]) -> bool:
@@ -200,7 +207,7 @@ def _closes_something(cache: Any) -> bool:
 
 def _closes_nothing(response: Any) -> bool:
     """Whether `response.close()` is Django's own, and has only a request without files to close."""
-    own = type(response).close is HttpResponseBase.close
+    own = getattr(response.close, "__func__", None) is CLOSE
     return own and all(_is_a_request_without_files(closer) for closer in response._resource_closers)
 
 
@@ -212,6 +219,7 @@ def _is_a_request_without_files(close: Callable[[], None]) -> bool:
 def _close(response: Any) -> None:
     """What `response.close()` does besides a signal that nobody hears."""
     for close in response._resource_closers:
-        close()
+        with suppress(Exception):
+            close()
     response._resource_closers.clear()
     response.closed = True

@@ -32,7 +32,23 @@ async def export(request):
     return StreamingHttpResponse(parts())
 
 
-urlpatterns = [path(f"{view.__name__}/", view) for view in (page, file, export)]
+async def closed_by_a_tool(request):
+    response = HttpResponse("page")
+    response.close = lambda: request.scope["closed"].append(response)
+    return response
+
+
+class Broken:
+    def close(self):
+        raise OSError("no space left on device")
+
+
+async def hardly_closed(request):
+    request._stream = Broken()
+    return HttpResponse("page")
+
+
+urlpatterns = [path(f"{view.__name__}/", view) for view in (page, file, export, closed_by_a_tool, hardly_closed)]
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +59,10 @@ def _urls(settings):
 class SlowReader:
     """A client that takes what the server sends only when it `reads`."""
 
-    def __init__(self, app, name):
+    def __init__(self, app, name, **more):
         self.reads, self.waits, self.parts = asyncio.Event(), asyncio.Event(), []
         self._asked = False
-        scope = {"type": "http", "method": "GET", "path": f"/{name}/", "headers": []}
+        scope = {"type": "http", "method": "GET", "path": f"/{name}/", "headers": [], **more}
         self.asking = asyncio.ensure_future(app(scope, self._receive, self._send))
 
     async def _receive(self):
@@ -133,3 +149,48 @@ async def test_where_a_tool_has_replaced_djangos_function_its_own_runs(monkeypat
 
     assert await SlowReader(DjangoASGI(), "page").body() == b"page"
     assert seen == ["/page/"]
+
+
+def whole(app, name, **scope):
+    """GET /name/ by a client that reads all there is."""
+    client = SlowReader(app, name, **scope)
+    client.reads.set()
+    return client.asking
+
+
+@pytest.mark.parametrize("handler", [ASGIHandler, DjangoASGI])
+async def test_a_close_that_a_tool_has_put_on_a_response_is_called(handler):
+    closed = []
+
+    await whole(handler(), "closed_by_a_tool", closed=closed)
+
+    assert len(closed) == 1
+
+
+@pytest.mark.parametrize("handler", [ASGIHandler, DjangoASGI])
+async def test_a_close_that_fails_does_not_fail_the_request(handler):
+    await whole(handler(), "hardly_closed")
+
+
+async def test_a_receiver_that_a_thread_connects_while_we_look_is_heard_by_the_next_request(monkeypatch):
+    heard, look = [], request_finished._live_receivers
+
+    def finished(**named):
+        heard.append(named["sender"])
+
+    def look_and_connect(sender):
+        found = look(sender)
+        request_finished.connect(finished)
+        return found
+
+    app = DjangoASGI()
+    try:
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(request_finished, "_live_receivers", look_and_connect)
+            await whole(app, "hardly_closed")
+        heard.clear()
+        await whole(app, "hardly_closed")
+    finally:
+        request_finished.disconnect(finished)
+
+    assert heard == [DjangoASGI]

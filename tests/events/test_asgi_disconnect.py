@@ -1,6 +1,7 @@
 """A client that leaves cancels its view; what Django's handler then does, ours does."""
 
 import asyncio
+import gc
 
 import django
 import pytest
@@ -45,7 +46,21 @@ async def broken(request):
         raise RuntimeError("broken") from None
 
 
-urlpatterns = [path(f"{view.__name__}/", view) for view in (slow, stubborn, stream, broken)]
+async def plain(request):
+    return HttpResponse("plain")
+
+
+async def tidy(request):
+    try:
+        request.scope["begun"].set()
+        await asyncio.Event().wait()
+    finally:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        request.scope["ended"].set()
+
+
+urlpatterns = [path(f"{view.__name__}/", view) for view in (slow, stubborn, stream, broken, plain, tidy)]
 
 HANDLERS = {
     "Django's": ASGIHandler,
@@ -68,10 +83,11 @@ def app(request):
 class Client:
     """One request, and what came of it."""
 
-    def __init__(self, app, name):
+    def __init__(self, app, name, after_each_message=None):
         self.begun, self.ended, self.finished = asyncio.Event(), asyncio.Event(), []
         self.sent = []
         self._messages = asyncio.Queue()
+        self._after_each_message = after_each_message
         self.says("http.request")
         scope = {**HTTP, "path": f"/{name}/", "begun": self.begun, "ended": self.ended}
         self.request = asyncio.create_task(app(scope, self._messages.get, self._send))
@@ -81,6 +97,8 @@ class Client:
 
     async def _send(self, message):
         self.sent.append(message)
+        if self._after_each_message:
+            await self._after_each_message(self, message)
 
 
 @pytest.fixture
@@ -167,3 +185,102 @@ async def test_what_breaks_while_it_is_sent_is_raised():
 
     with pytest.raises(OSError, match="the socket is gone"):
         await DjangoASGI()({**HTTP, "path": "/nowhere/"}, messages.get, send)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_client_that_leaves_as_the_response_ends_does_not_keep_it_from_being_closed(app, finishes, turns):
+    """As a server that tells of it inside the last `send`, and takes some turns of the loop to return."""
+
+    async def leave(client, message):
+        if message["type"] == "http.response.body":
+            client.says("http.disconnect")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+    client = Client(app, "plain", leave)
+    await client.request
+
+    assert len(finishes) == 1
+    assert client.request.cancelling() == 0
+
+
+@pytest.mark.parametrize("app", AS_FROM_6_1, indirect=True)
+async def test_a_loop_that_cancels_all_its_tasks_interrupts_no_view_that_tidies_up(app):
+    before = asyncio.all_tasks()
+    client = Client(app, "tidy")
+    await client.begun.wait()
+    await asyncio.sleep(0)  # its listener begins to wait
+
+    for task in asyncio.all_tasks() - before:
+        task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await client.request
+    assert client.ended.is_set()
+
+
+def receiving(then):
+    """A `receive` that gives a request, and then what `then()` gives."""
+    messages = iter([{"type": "http.request"}])
+
+    async def receive():
+        for message in messages:
+            return message
+        return await then()
+
+    return receive
+
+
+async def wait_a_turn(message):
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("app", AS_FROM_6_1, indirect=True)
+async def test_a_listener_that_ends_without_word_of_the_client_does_not_end_the_request(app, finishes):
+    async def cancelled():
+        raise asyncio.CancelledError
+
+    await app({**HTTP, "path": "/plain/"}, receiving(cancelled), wait_a_turn)
+
+    assert len(finishes) == 1
+
+
+async def leaves_when_it_is_cancelled():
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        return {"type": "http.disconnect"}
+
+
+async def fails_when_it_is_cancelled():
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        raise OSError("the socket is gone") from None
+
+
+@pytest.mark.parametrize("app", AS_FROM_6_1, indirect=True)
+async def test_a_client_that_leaves_after_its_response_is_no_error(app):
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["message"]))
+
+    await app({**HTTP, "path": "/plain/"}, receiving(leaves_when_it_is_cancelled), wait_a_turn)
+    await _let_the_listener_end()
+
+    assert told == []
+
+
+async def test_a_server_that_fails_after_the_response_is_told_to_the_loop():
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(str(context["exception"])))
+
+    await DjangoASGI()({**HTTP, "path": "/plain/"}, receiving(fails_when_it_is_cancelled), wait_a_turn)
+    await _let_the_listener_end()
+
+    assert told == ["the socket is gone"]
+
+
+async def _let_the_listener_end():
+    for _ in range(5):
+        await asyncio.sleep(0)
+    gc.collect()
