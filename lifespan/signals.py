@@ -4,6 +4,7 @@ A server may wait for ever for an open event stream before it sends `lifespan.sh
 signal itself. The server's own handler is called next: what the server does at a stop does not change.
 """
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -44,12 +45,16 @@ class StopSignals:
             unhandled = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
             self.adopted = unhandled and not self._alone and multiprocessing.parent_process() is not None
             for signum in filter(self._takes, STOP_SIGNALS):
-                self._next[signum] = signal.signal(signum, self._hear)
+                self._next[signum] = signal.getsignal(signum)
+                self._take(signum)
         return self
 
     def __exit__(self, *raised: object) -> None:
         for signum, handler in self._next.items():
-            if signal.getsignal(signum) == self._hear:  # else somebody took it after us, and it is theirs
+            if self._alone:
+                asyncio.get_running_loop().remove_signal_handler(signum)
+                signal.signal(signum, handler)
+            elif signal.getsignal(signum) == self._hear:  # else somebody took it after us, and it is theirs
                 signal.signal(signum, handler)
 
     def ask_to_stop(self) -> bool:
@@ -72,6 +77,12 @@ class StopSignals:
         if self._alone:
             return handler is not signal.SIG_IGN
         return callable(handler) or (signum == signal.SIGTERM and self.adopted)
+
+    def _take(self, signum: int) -> None:
+        if self._alone:  # by the loop, which a signal wakes so; a server wakes its own, or looks several times a second
+            asyncio.get_running_loop().add_signal_handler(signum, self._hear, signum, None)
+        else:
+            signal.signal(signum, self._hear)
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
         self._first_at = self._first_at or time.monotonic()

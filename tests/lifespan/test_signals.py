@@ -5,12 +5,14 @@ import multiprocessing
 import os
 import signal
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from lifespan import Run, signals
 from lifespan.signals import StopSignals
 from tests.virtual_time import in_virtual_time
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -80,18 +82,30 @@ def test_what_nobody_handles_or_all_ignore_stays_so():
         assert not stops.ask_to_stop()
 
 
-def test_alone_takes_what_is_not_ignored_and_calls_nobody_else(server):
+async def test_alone_takes_what_is_not_ignored_and_calls_nobody_else(server):
     heard = []
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     with StopSignals(heard.append, alone=True) as stops:
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGQUIT)
-        signal.raise_signal(signal.SIGINT)
+        for signum in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+            signal.raise_signal(signum)
+        await until(lambda: len(heard) == 2)
         assert not stops.adopted
 
     assert heard == [False, False]
     assert server == []
+
+
+async def test_alone_a_signal_wakes_a_loop_that_sleeps(server):
+    """Without, one that comes just before the loop goes to sleep is heard when something else wakes it, or never."""
+    theirs = signal.getsignal(signal.SIGTERM)
+    with StopSignals(print, alone=True):
+        wakes = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(wakes)
+
+    assert wakes != -1
+    assert signal.set_wakeup_fd(-1) == -1
+    assert signal.getsignal(signal.SIGTERM) is theirs
 
 
 def test_outside_the_main_thread_nothing_is_heard(server):
@@ -193,14 +207,15 @@ INT, TERM, QUIT = signal.SIGINT, signal.SIGTERM, signal.SIGQUIT
     ],
 )
 @pytest.mark.usefixtures("server")
-def test_a_later_signal_is_a_second_wish(monkeypatch, alone, sent, again):
+async def test_a_later_signal_is_a_second_wish(monkeypatch, alone, sent, again):
     heard, clock = [], [100.0]
-    monkeypatch.setattr(signals.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(signals, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     signal.signal(signal.SIGINT, lambda signum, frame: None)
 
     with StopSignals(heard.append, alone=alone):
-        for at, signum in sent:
+        for number, (at, signum) in enumerate(sent, 1):
             clock[0] = 100.0 + at
             signal.raise_signal(signum)
+            await until(lambda number=number: len(heard) == number)
 
     assert heard == again
