@@ -55,11 +55,8 @@ class Lifespan:
             await receive()
         finally:  # cancelled means stop, too
             await run.finish()
-        if (
-            run.problems and run.sets_exit_code
-        ):  # by way of the loop, for here uvicorn swallows even `SystemExit`; it must not go on
-            run.loop.call_soon(sys.exit, 1)  # meanwhile, or it sends itself the signal that it has caught
-            await asyncio.sleep(1)
+        if run.problems and run.sets_exit_code:
+            await _leave(run)
         failed = {"type": "lifespan.shutdown.failed", "message": "; ".join(run.problems)}
         await send(failed if run.problems else {"type": "lifespan.shutdown.complete"})
 
@@ -71,6 +68,15 @@ class Lifespan:
             if task:
                 task.add_done_callback(partial(_fail, run))
             yield more.get("state", {})
+
+
+async def _leave(run: Run) -> None:
+    """Leave by way of the loop, as uvicorn swallows even `SystemExit` here.
+
+    It waits, for if the server went on meanwhile it would send itself the signal that it has caught.
+    """
+    run.loop.call_soon(sys.exit, 1)
+    await asyncio.sleep(1)
 
 
 def _fail(run: Run, task: asyncio.Task[None]) -> None:
