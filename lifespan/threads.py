@@ -179,6 +179,7 @@ class _Lent:
         _borrower.reset(borrower)
         _is_a_part.reset(is_a_part)
         SyncToAsync.thread_sensitive_context.reset(cast("Token[ThreadSensitiveContext]", self._context.token))
+        self._context.token = None  # it holds the context around, as does its token: a pipeline would be one long chain
         self._borrower.end()
 
 

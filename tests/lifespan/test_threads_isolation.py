@@ -7,8 +7,10 @@ import threading
 import weakref
 
 from lifespan import threads
-from tests.lifespan.lent import ask, on_a_thread, thread
+from tests.lifespan.lent import HTTP, ask, on_a_thread, receive, thread
 from tests.waiting import until
+
+FEW, REQUESTS = 5, 12
 
 
 async def test_a_request_leaves_nothing_behind(lent):
@@ -28,6 +30,34 @@ async def test_a_request_leaves_nothing_behind(lent):
     await asyncio.create_task(ask(app))  # as servers do
 
     await until(lambda: gc.collect() >= 0 and not things)
+
+
+async def test_the_requests_of_a_pipeline_do_not_keep_each_other(lent):
+    """As under uvicorn, which begins the next request inside the last `send` of the one before, in its context."""
+
+    class Thing:
+        pass
+
+    things, kept = weakref.WeakSet(), contextvars.ContextVar("kept")
+
+    async def app(scope, receive, send):
+        things.add(thing := Thing())
+        kept.set(thing)
+        await send({"type": "http.response.body"})
+
+    async def send(message):
+        begun.append(message)
+        gc.collect()
+        most.append(len(things))
+        if len(begun) < REQUESTS:
+            asyncio.ensure_future(application(HTTP, receive, send))
+        else:
+            done.set()
+
+    begun, most, done, application = [], [], asyncio.Event(), lent(app)
+    await asyncio.gather(application(HTTP, receive, send), done.wait())
+
+    assert max(most) < FEW
 
 
 async def test_what_a_request_sets_in_its_context_reaches_its_thread_and_nobody_else(lent):
