@@ -1,7 +1,6 @@
 """`lifespan.run()`: a run in a process without a server, such as a management command or a script."""
 
 import asyncio
-import threading
 from contextlib import suppress
 
 from lifespan.run import NotStarted, Resource, Run
@@ -24,7 +23,7 @@ def run(*resources: Resource, startup_timeout: float = 25.0, shutdown_timeout: f
 
     try:
         return asyncio.run(alone())
-    except RuntimeError:  # asyncio joins its executor by a thread, and at its end Python 3.12 makes none
-        if threading.main_thread().is_alive():
+    except RuntimeError as exc:  # asyncio joins its executor by a thread, and at its end Python 3.12 makes none
+        if "at interpreter shutdown" not in str(exc):
             raise
         return 1

@@ -252,22 +252,29 @@ DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {str(
     assert (done.returncode, done.stdout, done.stderr) == (0, "0 users\n", "")
 
 
-@asynccontextmanager
-async def breaking_the_end_of_the_loop(run):
-    async def join_the_executor(timeout=None):
-        raise RuntimeError("can't create new thread at interpreter shutdown")
+@pytest.fixture
+def ending_with():
+    """A resource that ends its run, and then the closing of the loop breaks with this text."""
 
-    asyncio.get_running_loop().shutdown_default_executor = join_the_executor
-    run.stop()
-    yield
+    def make(text):
+        async def join_the_executor(timeout=None):
+            raise RuntimeError(text)
+
+        @asynccontextmanager
+        async def resource(run):
+            run.loop.shutdown_default_executor = join_the_executor
+            run.stop()
+            yield
+
+        return resource
+
+    return make
 
 
-def test_at_the_end_of_the_interpreter_nobody_hears_that_it_makes_no_thread_any_more(monkeypatch):
-    monkeypatch.setattr(threading, "main_thread", threading.Thread)  # one that does not live
-
-    assert lifespan.run(breaking_the_end_of_the_loop) == 1
+def test_at_the_end_of_the_interpreter_nobody_hears_that_it_makes_no_thread_any_more(ending_with):
+    assert lifespan.run(ending_with("can't create new thread at interpreter shutdown")) == 1
 
 
-def test_what_breaks_at_the_end_of_the_loop_is_raised_while_the_interpreter_lives():
-    with pytest.raises(RuntimeError, match="new thread"):
-        lifespan.run(breaking_the_end_of_the_loop)
+def test_what_else_breaks_at_the_end_of_the_loop_is_raised(ending_with):
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        lifespan.run(ending_with("can't start new thread"))
