@@ -8,7 +8,7 @@ import pytest
 
 from lifespan.threads import RequestThreads, let_go
 from tests.lifespan.lent import HTTP, Sent, ask, on_a_thread, receive, thread
-from tests.waiting import until
+from tests.waiting import until, until_sync
 
 DEADLINE_S = 20
 
@@ -132,5 +132,6 @@ def test_requests_that_a_stopped_loop_left_are_collected_without_a_lock_and_lose
     threading.Thread(target=collect, daemon=True).start()
 
     assert collected.wait(DEADLINE_S)
+    until_sync(lambda: gc.collect() >= 0 and application._pool._idle)  # its thread may have held the request till now
     asyncio.run(asyncio.wait_for(ask(application), DEADLINE_S))
     asyncio.run(application.close())
