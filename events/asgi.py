@@ -213,7 +213,9 @@ def _closes_nothing(response: Any) -> bool:
 
 def _is_a_request_without_files(close: Callable[[], None]) -> bool:
     request = getattr(close, "__self__", None)
-    return type(request) is ASGIRequest and not getattr(request, "_files", None)
+    if type(request) is not ASGIRequest or getattr(request, "_files", None):
+        return False
+    return not getattr(request._stream, "_rolled", False)  # a large body is a file, too
 
 
 def _close(response: Any) -> None:

@@ -86,10 +86,10 @@ def heard():
     request_finished.disconnect(finished)
 
 
-async def get(app, name, **more):
+async def get(app, name, *, body=b"", **more):
     """GET /name/, with `more` in the scope. Returns status and body."""
     messages, requests = [], asyncio.Queue()
-    requests.put_nowait({"type": "http.request"})
+    requests.put_nowait({"type": "http.request", "body": body})
 
     async def send(message):
         messages.append(message)
@@ -206,6 +206,13 @@ async def test_an_async_receiver_is_awaited(serve):
         request_started.disconnect(started)
 
     assert heard == ["/plain/"]
+
+
+async def test_a_body_that_is_kept_on_disk_is_closed_on_the_thread(serve, trips, settings):
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 1
+
+    assert await get(serve(), "plain", body=b"longer") == (200, "plain")
+    assert len(trips) == 1
 
 
 async def test_a_response_with_a_close_of_its_own_is_closed_on_the_thread(serve):
