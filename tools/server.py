@@ -11,6 +11,7 @@ import time
 
 # Below the range that systems give to outgoing connections: a port that we stop and start again stays free.
 _PORTS = range(20000, 30000)
+_untried = iter(random.sample(_PORTS, len(_PORTS)))
 
 
 class ServerError(Exception):
@@ -18,11 +19,11 @@ class ServerError(Exception):
 
 
 def free_port():
-    """Return a port of the loopback that nobody listens on."""
-    for port in random.sample(_PORTS, 200):
+    """Return a port of the loopback that nobody listens on, and none twice: who has got it may listen only later."""
+    for port in _untried:
         if not is_taken(port):
             return port
-    raise ServerError("No free port was found between 20000 and 30000.")
+    raise ServerError("No free port is left between 20000 and 30000.")
 
 
 def is_taken(port):

@@ -41,6 +41,12 @@ def test_a_command_without_a_server_says_so(server, tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_no_port_is_given_twice():
+    ports = [free_port() for _ in range(300)]
+
+    assert len(set(ports)) == 300
+
+
 def test_a_taken_port_is_named(tmp_path):
     port = free_port()
     with socket.create_server(("127.0.0.1", port)), pytest.raises(ServerError, match=f"Port {port} is taken"):
