@@ -13,6 +13,7 @@ from tests.waiting import until_sync
 
 ROOT = Path(__file__).resolve().parents[3]
 START_S = 60
+NOTICED_S = 10  # Django looks once a second
 ANSWER_S = 40
 ORPHANS_S = 5
 
@@ -87,8 +88,11 @@ class Served:
         assert self.said(words) >= times, f"it never said {words!r}\n{self.text}"
 
     def change_a_file(self):
-        """Change the file that an autoreloader watches."""
-        self._watched.write_text("changed = True\n")
+        """Change the file that an autoreloader watches, and once more if Django's had not looked at it before."""
+        for _ in range(2):
+            self._watched.write_text("changed = True\n")
+            with suppress(AssertionError):
+                return until_sync(lambda: self.said("closed"), NOTICED_S)
 
     def get(self, path):
         """One GET: its status, "refused" or "cut"."""
