@@ -36,8 +36,10 @@ class Lifespan:
         attend(sys.modules.get("daphne.server"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._lifespan if scope["type"] == "lifespan" else self.app
-        await answer(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
