@@ -5,11 +5,13 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from inspect import isasyncgenfunction
 from typing import Any
 
 from lifespan.asgi import ASGIApp, Receive, Scope, Send
 from lifespan.daphne import attend
 from lifespan.driver import lifespan_of
+from lifespan.resources import check
 from lifespan.run import NotStarted, Resource, Run
 
 INSIDE = "lifespan.inside"
@@ -31,6 +33,9 @@ class Lifespan:
     def __init__(
         self, app: ASGIApp, *resources: Resource, startup_timeout: float = 25.0, shutdown_timeout: float = 20.0
     ) -> None:
+        if isasyncgenfunction(getattr(app, "__wrapped__", app)):  # as no application is, and most resources are
+            raise TypeError("the application comes first: Lifespan(application, resource, ...)")
+        check(resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
         self.app = app
         self._new_run = partial(Run, *resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
         attend(sys.modules.get("daphne.server"))

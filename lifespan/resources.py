@@ -6,14 +6,26 @@ An error whose attribute `traceback_helps` is False is logged without: its text 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+import math
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncContextDecorator, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
 log = logging.getLogger("lifespan")
 
 type Held = AbstractAsyncContextManager[Mapping[str, Any] | None]
+
+
+def check(resources: Sequence[object], **limits: object) -> None:
+    """Refuse what cannot work: `TypeError`, and `ValueError` for time limits, in seconds, given by their names."""
+    for name, seconds in limits.items():
+        if not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+            raise ValueError(f"{name} must be a number of seconds above 0, not {seconds!r}")
+    for number, resource in enumerate(resources, 1):
+        if not callable(resource) or isinstance(resource, AsyncContextDecorator):  # what a @asynccontextmanager returns
+            what = f"resource {number} is a {type(resource).__name__}"
+            raise TypeError(f"{what}: pass the function itself, do not call it")
 
 
 class Resources(AsyncExitStack[bool]):

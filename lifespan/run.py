@@ -17,7 +17,7 @@ from concurrent.futures import wait
 from contextlib import suppress
 from typing import Literal
 
-from lifespan.resources import Held, Resources, one_line, worth_a_traceback
+from lifespan.resources import Held, Resources, check, one_line, worth_a_traceback
 from lifespan.signals import StopSignals
 
 log = logging.getLogger("lifespan")
@@ -43,6 +43,7 @@ class Run:
     def __init__(
         self, *resources: Resource, startup_timeout: float = 25.0, shutdown_timeout: float = 20.0, alone: bool = False
     ) -> None:
+        check(resources, startup_timeout=startup_timeout, shutdown_timeout=shutdown_timeout)
         try:
             self.loop = asyncio.get_running_loop()
         except RuntimeError as exc:

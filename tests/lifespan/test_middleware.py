@@ -4,11 +4,13 @@ import asyncio
 import itertools
 import signal
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from asgi_lifespan import LifespanManager
 
-from lifespan import Lifespan, current
+from lifespan import Lifespan, current, run
+from tests.lifespan.noted import noted
 from tests.virtual_time import in_virtual_time
 
 
@@ -207,6 +209,30 @@ async def test_one_application_serves_one_lifespan_after_the_other():
             assert current().stage == "up"
 
     assert log == ["closed", "closed"]
+
+
+@pytest.mark.parametrize("limit", ["startup_timeout", "shutdown_timeout"])
+@pytest.mark.parametrize("wrong", ["5", None, 0, -1, float("inf"), float("nan")])
+@pytest.mark.parametrize("use", [partial(Lifespan, nothing), run])
+def test_a_time_limit_must_be_a_number_of_seconds(use, limit, wrong):
+    with pytest.raises(ValueError, match=f"{limit} must be a number of seconds above 0, not {wrong!r}"):
+        use(**{limit: wrong})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [(None, "NoneType"), ("events.worker.sending", "str"), (noted("a", [])(None), "_AsyncGeneratorContextManager")],
+)
+@pytest.mark.parametrize("use", [partial(Lifespan, nothing), run])
+def test_a_resource_must_be_a_function_that_is_not_called_yet(use, wrong, what):
+    with pytest.raises(TypeError, match=f"resource 2 is a {what}: pass the function itself, do not call it"):
+        use(noted("a", []), wrong)
+
+
+@pytest.mark.parametrize("forgotten", [noted("a", []), noted("a", []).__wrapped__])
+def test_an_application_that_was_forgotten_is_asked_for(forgotten):
+    with pytest.raises(TypeError, match=r"the application comes first: Lifespan\(application"):
+        Lifespan(forgotten, noted("b", []))
 
 
 async def test_whatever_breaks_while_a_run_is_made_is_answered(monkeypatch):
