@@ -69,7 +69,8 @@ async def _hold(server: Any, reactor: Any, *, ports: list[Any]) -> None:
                 for port in ports:
                     port.stopReading()
                 await _until_idle(server)
-    except NotStarted:
+    except NotStarted as error:
+        log.critical("%s", error)
         asyncio.get_running_loop().call_soon(sys.exit, 3)
 
 

@@ -34,8 +34,11 @@ async def lifespan_of(app: ASGIApp, **more: Any) -> AsyncIterator[asyncio.Task[N
         answer = await answers.get()
         if answer["type"] == f"lifespan.{what}.failed":
             message = answer.get("message") or f"its {what} failed, without a message"
-            log.error("%s", message)  # Starlette sends a whole traceback
-            raise failed((re.findall(r"\S*\w.*", message) or [message])[-1])
+            *before, last = re.findall(r"\S*\w.*", message) or [message]
+            error = failed(last)
+            if before:  # Starlette sends a whole traceback
+                error.add_note(message)
+            raise error
         return bool(answer["type"] == f"lifespan.{what}.complete")
 
     task = asyncio.create_task(converse(), name="lifespan of the application")
