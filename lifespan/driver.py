@@ -33,12 +33,7 @@ async def lifespan_of(app: ASGIApp, **more: Any) -> AsyncIterator[asyncio.Task[N
         told.put_nowait({"type": f"lifespan.{what}"})
         answer = await answers.get()
         if answer["type"] == f"lifespan.{what}.failed":
-            message = answer.get("message") or f"its {what} failed, without a message"
-            *before, last = re.findall(r"\S*\w.*", message) or [message]
-            error = failed(last)
-            if before:  # Starlette sends a whole traceback
-                error.add_note(message)
-            raise error
+            raise _one_line(failed, answer.get("message") or f"its {what} failed, without a message")
         return bool(answer["type"] == f"lifespan.{what}.complete")
 
     task = asyncio.create_task(converse(), name="lifespan of the application")
@@ -56,3 +51,12 @@ async def lifespan_of(app: ASGIApp, **more: Any) -> AsyncIterator[asyncio.Task[N
     finally:
         task.cancel()
         await asyncio.wait({task})
+
+
+def _one_line(failed: type[Exception], message: str) -> Exception:
+    """An error with the last line of a message. The whole is a note: Starlette sends a traceback."""
+    *before, last = re.findall(r"\S*\w.*", message) or [message]
+    error = failed(last)
+    if before:
+        error.add_note(message)
+    return error
