@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 COMMIT_S = 10.0
 STOP_S = 5.0
 CLOSE_S = 1.0
+CANCEL_AGAIN_S = 0.1
 
 SECOND_MEMBER = (
     "The embedded broker's groups have one member, and group {} seems to have another: "
@@ -154,13 +155,23 @@ async def _finish(client: Any) -> None:
     """End what stop() leaves behind: it gives up when a task of the fetcher sleeps, or while a join is parked."""
     if client._coordinator is not None:
         client._subscription.abort_waiters(KafkaError("The consumer was stopped."))
-        client._coordinator._coordination_task.cancel()
+        await bounded(_cancel(client._coordinator._coordination_task), CLOSE_S)
         await bounded(_leave(client), CLOSE_S)
         await bounded(client._coordinator._stop_heartbeat_task(), CLOSE_S)
         await bounded(client._coordinator._stop_commit_offsets_refresh_task(), CLOSE_S)
         await bounded(client._fetcher.close(), CLOSE_S)
     await bounded(client.stop(), CLOSE_S)
     await bounded(close(client._client), CLOSE_S)
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel until it has ended: aiokafka's heartbeat swallows what is meant for the task that waits for its end.
+
+    That task would go on and join, and after `_leave` it has no member id: the group would wait for a new member.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
 
 
 async def _leave(client: Any) -> None:

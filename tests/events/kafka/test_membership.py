@@ -1,6 +1,7 @@
 """Groups on a real Apache Kafka: joining, leaving, the commit gate, a member that was thrown out."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -74,6 +75,33 @@ async def test_a_member_that_waits_for_a_slow_one_in_a_rebalance_stops_and_leave
     with pytest.raises(BrokerUnavailable, match="stopped before"):
         await joining
     assert took < 3
+
+
+async def test_a_member_that_stops_while_aiokafka_ends_its_heartbeat_does_not_join_anew(members, connection, topic):
+    slow, quick = await members(), await members()
+    await until(lambda: owned(slow, quick) == [2, 2])
+    coordinator, ending, may_go_on = quick.consumer._client._coordinator, asyncio.Event(), asyncio.Event()
+
+    async def end_the_heartbeat_which_swallows_a_cancel():
+        ending.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await until(lambda: not coordinator.member_id)  # it has left
+
+    coordinator._stop_heartbeat_task = end_the_heartbeat_which_swallows_a_cancel
+    slow.owner._on_give_up = may_go_on.wait
+    third = KafkaConsumer(connection, slow.consumer._group, [topic], client_id="third")
+    joining = asyncio.create_task(third.start(RecordingOwner()))
+    await ending.wait()
+    del coordinator._stop_heartbeat_task
+
+    await quick.stop()
+    await third.stop()
+    may_go_on.set()
+    await until(lambda: owned(slow) == [4], 4)  # long before a session ends
+
+    with pytest.raises(BrokerUnavailable, match="stopped before"):
+        await joining
 
 
 async def test_what_is_committed_while_giving_up_is_stored(members, connection, topic):
