@@ -10,6 +10,7 @@ say, and a member that went on there would commit the positions of the old one (
 """
 
 import asyncio
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from ssl import SSLError
@@ -46,10 +47,20 @@ def watch(client: Any, told: Told | None) -> None:
 async def _bootstrap(client: Any, bootstrap: Callable[[], Any]) -> None:
     try:
         await bootstrap()
+    except asyncio.CancelledError as cancelled:
+        _close_what_it_leaves(cancelled)
+        raise
     except KafkaConnectionError:
         said = await _ask_all(client)
         refusals = _refusals(said)
         raise (refusals[0] if refusals and refusals == said else _away(client, said)) from None
+
+
+def _close_what_it_leaves(cancelled: asyncio.CancelledError) -> None:
+    """Close the connection that aiokafka's bootstrap forgets when it is cancelled; nothing but its frame has it."""
+    for frame, _ in traceback.walk_tb(cancelled.__traceback__):
+        if connection := frame.f_locals.get("bootstrap_conn"):
+            connection.close()
 
 
 async def _update(client: Any, update: Callable[..., Any], *arguments: Any, told: Told) -> Any:

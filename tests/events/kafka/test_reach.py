@@ -4,7 +4,9 @@ import asyncio
 import logging
 
 import pytest
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import InconsistentGroupProtocolError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from events.core.errors import BrokerUnavailable, ClientRefused
 from events.kafka.connection import Connection, WrongArguments
@@ -52,6 +54,27 @@ async def test_a_refused_log_in_is_no_outage_and_says_what_to_check(code, advice
     assert [advice in said and address in said for said in (produced, consumed)] == [True, True]
     assert SECRET not in produced + consumed + caplog.text
     assert SASL["sasl_plain_username"] not in produced + consumed
+
+
+async def test_a_start_that_is_cancelled_in_the_middle_leaves_no_connection_open(mock_cluster, monkeypatch):
+    made, asked, send = [], asyncio.Event(), AIOKafkaConnection.send
+
+    async def unanswered(connection, request, *arguments, **options):
+        if not isinstance(request, MetadataRequest):
+            return await send(connection, request, *arguments, **options)
+        made.append(connection)
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(AIOKafkaConnection, "send", unanswered)
+    starting = asyncio.create_task(
+        KafkaConsumer(connect(mock_cluster), "g", ["quotes"], client_id="x").start(RecordingOwner())
+    )
+    await asked.wait()
+    starting.cancel()
+    await asyncio.wait({starting})
+
+    assert [connection.connected() for connection in made] == [False]
 
 
 async def test_a_mechanism_that_the_brokers_do_not_offer_is_no_outage():
