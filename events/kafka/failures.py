@@ -1,6 +1,7 @@
 """aiokafka's errors in our words: what waiting cures, what a new consumer cures, what is refused for good."""
 
 import re
+import ssl
 from collections.abc import Callable
 
 from aiokafka import errors
@@ -17,7 +18,9 @@ _ADVICE: dict[type[Exception], str] = {
     ),
     errors.GroupAuthorizationFailedError: "the user may not read in this group: grant READ on it",
     errors.TopicAuthorizationFailedError: "the user may not use this topic: grant READ, WRITE or DESCRIBE on it",
-    errors.ClusterAuthorizationFailedError: "the user may not write idempotently: grant IDEMPOTENT_WRITE",
+    errors.ClusterAuthorizationFailedError: (
+        "the user may write to no topic: grant WRITE on them; before Kafka 2.8 IDEMPOTENT_WRITE on the cluster, too"
+    ),
     errors.InvalidSessionTimeoutError: (
         "session_timeout_ms lies outside the brokers' group.min/max.session.timeout.ms"
     ),
@@ -25,6 +28,10 @@ _ADVICE: dict[type[Exception], str] = {
     errors.SaslAuthenticationFailed: LOG_IN,
     errors.UnsupportedSaslMechanismError: "set sasl_mechanism to one that the brokers offer",
     errors.IllegalSaslStateError: "this listener of the brokers takes no log-in: check its port and security_protocol",
+    ssl.SSLCertVerificationError: (
+        "ssl_cafile must hold the authority that signed the brokers' certificates, and these must name the host"
+    ),
+    ssl.SSLError: "does the port speak TLS, and does it want a certificate of yours: ssl_certfile, ssl_keyfile?",
     errors.UnsupportedCodecError: "a record is compressed in a way that needs another library: install cramjam",
 }
 
@@ -57,9 +64,12 @@ def described(error: BaseException) -> str:
     if isinstance(error, errors.CommitFailedError):  # its own text advises on settings that have no part in it here
         return f"{name}: the group has rebalanced; the records are handled again, by whoever owns them now"
     own = str(error).removeprefix(f"[Error {getattr(error, 'errno', '')}] ").removeprefix(name).lstrip(": ")
+    if own.startswith("<"):  # aiokafka's connection, as text
+        own = ""
     text, _, sockets = (own or getattr(error, "description", "")).partition(" [(")
     if sockets:  # ('host', 9092, <AddressFamily.AF_UNSPEC: 0>), ...
         text += " " + ", ".join(f"{host}:{port}" for host, port in re.findall(r"'([^']+)', (\d+)", sockets))
+    text = re.sub(r" \(_ssl\.c:\d+\)", "", text)
     advice = next((said for kind, said in _ADVICE.items() if isinstance(error, kind)), "")
     return name + (f": {text}" if text else "") + (f" ({advice})" if advice else "")
 

@@ -11,7 +11,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from events.core.broker import Partition, Record
-from events.core.errors import BrokerUnavailable
+from events.core.errors import BrokerUnavailable, ClientRefused
 from events.kafka import private
 from events.kafka.client import bounded, close, missing_topics, prepare
 from events.kafka.connection import Connection
@@ -79,7 +79,8 @@ class KafkaListener:
         await client.start()
         private.require(client, private.LISTENER)
         if missing := await missing_topics(client._client, self._topics):
-            raise BrokerUnavailable(" ".join(missing.values()))
+            denied = missing.keys() & client._client.cluster.unauthorized_topics
+            raise (ClientRefused if denied else BrokerUnavailable)(" ".join(missing.values()))
         here = self._here()
         known = {one: heard[place] for one in here if (place := Partition(*one)) in heard}
         others = [one for one in here if one not in known]

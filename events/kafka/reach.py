@@ -1,9 +1,12 @@
 """Whether the brokers answer a client, and whether they refuse its log-in: aiokafka only logs both.
 
 Its bootstrap says "Unable to bootstrap" for a wrong password as for a host that is down, and a running client tries for
-ever without an error. So the outcome of every metadata request is told, and where none answers and there is a log-in
-or TLS, those that the settings name are asked once more. A client is refused for good only when each of them refuses
-its log-in: one that is away may still take it.
+ever without an error. So the outcome of every metadata request is told, and where none answers, at the start or with a
+log-in or TLS, those that the settings name are asked once more. A client is refused for good only when each of them
+refuses its log-in: one that is away may still take it.
+
+A listener that is spoken to in another protocol than its own closes the connection (Kafka 4.3: TLS or not, log-in or
+not). So does one that is shut down, and a proxy without brokers. So that is no refusal, and only asked at the start.
 
 Not done: to look there for brokers that have moved (KIP-899). At the same address may be another cluster, an empty one
 say, and a member that went on there would commit the positions of the old one (tried).
@@ -18,6 +21,7 @@ from typing import Any
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from events.core.errors import BrokerUnavailable, ClientRefused
 from events.kafka.arguments import SASL_NAMES
@@ -53,7 +57,7 @@ async def _bootstrap(client: Any, bootstrap: Callable[[], Any]) -> None:
     except KafkaConnectionError:
         said = await _ask_all(client)
         refusals = _refusals(said)
-        raise (refusals[0] if refusals and refusals == said else _away(client, said)) from None
+        raise (refusals[0] if refusals and refusals == said else _away(client, said, starting=True)) from None
 
 
 def _close_what_it_leaves(cancelled: asyncio.CancelledError) -> None:
@@ -68,16 +72,18 @@ async def _update(client: Any, update: Callable[..., Any], *arguments: Any, told
     if answered:
         told(None)
     else:
-        told(_away(client, await _ask_all(client)))
+        told(_away(client, await _ask_all(client) if client._security_protocol != "PLAINTEXT" else []))
         asyncio.get_running_loop().call_later(AGAIN_S, client.force_metadata_update)  # an idle client would not ask
     return answered
 
 
-def _away(client: Any, said: Sequence[Exception | None]) -> BrokerUnavailable:
+def _away(client: Any, said: Sequence[Exception | None], *, starting: bool = False) -> BrokerUnavailable:
     refusals, where = _refusals(said), ",".join(f"{host}:{port}" for host, port, _ in client.hosts)
     if refusals and refusals == said:
         return ClientRefused(f"The brokers at {where} refuse this client: {described(refusals[0])}")
-    why = _in_part(refusals) if refusals else next((described(one) for one in said if isinstance(one, SSLError)), "")
+    why = _in_part(refusals) if refusals else _of_tls(said)
+    if starting and not why and any(map(_is_closed, said)):
+        why = f"the connection is closed at once. Is {client._security_protocol} the security_protocol of that port?"
     return BrokerUnavailable(f"No broker answers at {where}" + (f": {why}" if why else "."))
 
 
@@ -89,10 +95,21 @@ def _in_part(refusals: Sequence[Exception]) -> str:
     return f"{len(refusals)} of them refuse this client, the others are away: {described(refusals[0])}"
 
 
+def _of_tls(said: Sequence[Exception | None]) -> str:
+    """Brokers see a client's certificate after their own: what they say of it only ends the first request."""
+    causes = (cause for one in said if one for cause in (one, one.__cause__) if isinstance(cause, SSLError))
+    return next(map(described, causes), "")
+
+
+def _is_closed(error: Exception | None) -> bool:
+    """Whether somebody took the connection, and ended it."""
+    if isinstance(error, KafkaConnectionError):
+        return isinstance(error.__cause__, EOFError | ConnectionError)
+    return isinstance(error, ConnectionResetError | BrokenPipeError | ConnectionAbortedError)
+
+
 async def _ask_all(client: Any) -> list[Exception | None]:
-    """What each broker that the settings name says to log-in and TLS; None: it takes us. Nothing without either."""
-    if client._security_protocol == "PLAINTEXT":
-        return []
+    """What each broker that the settings name says to TLS, log-in and a first question; None: it takes us."""
     return await asyncio.gather(*(_ask(client, address) for address in client.hosts))
 
 
@@ -102,7 +119,10 @@ async def _ask(client: Any, address: tuple[str, int, Any]) -> Exception | None:
     try:
         async with asyncio.timeout(ASK_S):
             connection = await create_conn(host, port, **{name: getattr(client, f"_{name}") for name in _LOG_IN})
+            try:
+                await connection.send(MetadataRequest([], allow_auto_topic_creation=False))
+            finally:
+                connection.close()
     except Exception as error:
         return error.with_traceback(None)
-    connection.close()
     return None

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import NewTopic
-from aiokafka.errors import InvalidReplicationFactorError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidReplicationFactorError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from events.core.errors import BrokerError, BrokerUnavailable
 from events.kafka.client import prepare
@@ -101,6 +108,8 @@ def _failure(topic: str, code: int, *, said: list[str | None]) -> str:
     error = for_code(code)
     if error in (NoError, TopicAlreadyExistsError):
         return ""
+    if error in (TopicAuthorizationFailedError, ClusterAuthorizationFailedError):
+        return f"{topic} was not created: the user may not. Grant CREATE on it, or have it created by somebody who may."
     text = f"{topic} was not created: {described(error())}" + (f" {said[0]}" if said and said[0] else "")
     if error is InvalidReplicationFactorError:
         text += ' Lower EVENTS["REPLICATION"], or the topic\'s in EVENTS["TOPICS"], to the number of brokers.'

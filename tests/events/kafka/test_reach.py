@@ -46,7 +46,7 @@ async def refused_start(client, *arguments):
     [(LOG_IN_FAILED, "check sasl_mechanism, user and password"), (NOT_A_LOG_IN_LISTENER, "takes no log-in")],
 )
 async def test_a_refused_log_in_is_no_outage_and_says_what_to_check(code, advice, caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     async with refusing_broker(code) as address:
         produced = await refused_start(producer_at(address))
         consumed = await refused_start(consumer_at(address), RecordingOwner())
@@ -102,6 +102,22 @@ async def test_a_broker_without_tls_is_told_from_one_that_is_away():
         address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(BrokerUnavailable, match=f"No broker answers at {address}: SSLError"):
             await producer_at(address, security_protocol="SASL_SSL").start()
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT", "SSL"])
+async def test_a_port_that_closes_each_connection_lets_the_settings_be_asked_about(protocol):
+    def close(_reader, writer):
+        writer.transport.abort()
+
+    settings = SASL if protocol.startswith("SASL") else {}
+    async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(BrokerUnavailable, match=f"Is {protocol} the security_protocol of that port") as caught:
+            await KafkaProducer(
+                Connection(address, settings | {"security_protocol": protocol}), deadline_s=20, client_id="x"
+            ).start()
+
+    assert not isinstance(caught.value, ClientRefused)
 
 
 async def test_a_running_consumer_tells_that_kafka_is_away_and_that_it_is_back(mock_cluster):
