@@ -1,11 +1,18 @@
-"""`calm_logs`: in an outage aiokafka logs 60 errors a second; this lets one in five seconds through, with a count."""
+"""`calm_logs`: what aiokafka's loggers may say, and how often.
+
+In an outage it logs 60 errors a second: one in five seconds passes, with a count. At level DEBUG it logs every request,
+and the one that logs in holds the password: of that only the name passes.
+"""
 
 import logging
 import time
 from collections.abc import Callable
 
+from aiokafka.protocol.admin import SaslAuthenticateRequest
+
 PAUSE_S = 5.0
 _MOST_KINDS = 500
+_SASL_AUTHENTICATE = SaslAuthenticateRequest.API_KEY
 
 
 class RateLimit(logging.Filter):
@@ -36,11 +43,26 @@ class RateLimit(logging.Filter):
         return True
 
 
-_limit = RateLimit()
+class NoLogIn(logging.Filter):
+    """Puts the name of a request that logs in, and of its answer, in the place of what it holds."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true; the record's arguments are changed."""
+        if record.levelno <= logging.DEBUG and isinstance(record.args, tuple):
+            record.args = tuple(_without_log_in(one) for one in record.args)
+        return True
+
+
+def _without_log_in(argument: object) -> object:
+    return type(argument).__name__ if getattr(argument, "API_KEY", None) == _SASL_AUTHENTICATE else argument
+
+
+_FILTERS = (RateLimit(), NoLogIn())
 
 
 def calm_logs() -> None:
-    """Put the limit on aiokafka's loggers. A filter does not reach the loggers below, so each gets it. Idempotent."""
+    """Put the filters on aiokafka's loggers. A filter does not reach the loggers below, so each gets it. Idempotent."""
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("aiokafka"):
-            logging.getLogger(name).addFilter(_limit)
+            for one in _FILTERS:
+                logging.getLogger(name).addFilter(one)

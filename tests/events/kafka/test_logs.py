@@ -3,8 +3,9 @@
 import logging
 
 import pytest
+from aiokafka.protocol.admin import SaslAuthenticateRequest
 
-from events.kafka.logs import RateLimit, calm_logs
+from events.kafka.logs import NoLogIn, RateLimit, calm_logs
 
 
 class Clock:
@@ -58,9 +59,18 @@ def test_many_kinds_do_not_fill_the_memory(clock):
     assert len(limit._kinds) <= 500
 
 
-def test_the_limit_is_put_on_every_logger_of_the_client_once():
+def test_of_a_request_that_logs_in_only_the_name_is_told():
+    request = SaslAuthenticateRequest(b"\0user\0hunter2").prepare({36: (0, 1)})
+    record = logging.LogRecord("aiokafka.conn", logging.DEBUG, "", 0, "Request %d: %s", (3, request), None)
+
+    NoLogIn().filter(record)
+
+    assert record.getMessage() == "Request 3: SaslAuthenticateRequest_v1"
+
+
+def test_the_filters_are_put_on_every_logger_of_the_client_once():
     calm_logs()
     calm_logs()
 
     filters = logging.getLogger("aiokafka.consumer.fetcher").filters
-    assert [type(one) for one in filters] == [RateLimit]
+    assert [type(one) for one in filters] == [RateLimit, NoLogIn]
