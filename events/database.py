@@ -31,6 +31,9 @@ from events.conf import config
 IDLE_S = 1.0
 """Seconds after which an unused connection is checked before it is used again; the check takes 0.1 ms."""
 
+MISSING = ("no such", "does not exist", "doesn't exist")
+"""What SQLite, PostgreSQL and MySQL say of a table that is not there."""
+
 COMES_AGAIN = "What it wrote in a transaction is rolled back with the process, and the event comes again."
 
 logger = logging.getLogger("events.database")
@@ -227,7 +230,7 @@ def database_answers() -> bool:
 def described(error: Exception) -> str:
     """One line: what the error says, and what to do when a table of ours is missing."""
     text = " ".join(str(error).split()) or type(error).__name__
-    missing = isinstance(error, DatabaseError) and ("no such" in text or "does not exist" in text)
+    missing = isinstance(error, DatabaseError) and any(words in text for words in MISSING)
     return f"{text}: run manage.py migrate" if missing and "kafka_events_" in text else text
 
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from events.core.broker import OutgoingRecord, Record
 from events.core.envelope import Envelope
 from events.core.headers import given_back, held
+from events.exact_text import ExactCharField
 
 MESSAGE_CHARACTERS = 1_000
 TRACEBACK_CHARACTERS = 4_000
@@ -30,7 +31,7 @@ class OutboxRecord(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     event_id = models.UUIDField(editable=False)
-    topic = models.CharField(max_length=249)
+    topic = ExactCharField(max_length=249)
     key = models.BinaryField(null=True)
     value = models.BinaryField()
     headers = models.JSONField(default=list)
@@ -74,7 +75,7 @@ class InboxSubscriber(models.Model):
     """The name of a subscriber, written once: the rows of the inbox carry its number of two bytes instead."""
 
     id = models.SmallAutoField(primary_key=True)
-    name = models.CharField(max_length=255, unique=True)
+    name = ExactCharField(max_length=255, unique=True)
 
     class Meta:
         db_table = "kafka_events_inbox_subscriber"
@@ -121,9 +122,9 @@ class HeldRecord(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     state = models.CharField(max_length=9, choices=State.choices, default=State.DEAD)
-    group = models.CharField(max_length=255)
-    subscriber = models.CharField(max_length=200, blank=True, default="")
-    topic = models.CharField(max_length=249)
+    group = ExactCharField(max_length=255)
+    subscriber = ExactCharField(max_length=200, blank=True, default="")
+    topic = ExactCharField(max_length=249)
     partition = models.IntegerField()
     offset = models.BigIntegerField()
     key = models.BinaryField(null=True)

@@ -21,12 +21,20 @@ for signum, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQU
         signal.signal(signum, usual)
 
 
-def pytest_collection_modifyitems(items):
-    """Mark each test by the servers that it asks for, so that -m "not kafka" needs no care."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Mark each test by the servers that it asks for, so that -m "not kafka" needs no care.
+
+    Those on MySQL need a driver that is compiled: they run only where -m names them (make test-mysql).
+    """
     for item in items:
         for server in ("kafka", "postgres"):
             if f"{server}_server" in getattr(item, "fixturenames", ()):
                 item.add_marker(server)
+    if "mysql" not in config.option.markexpr:
+        kept = [item for item in items if not item.get_closest_marker("mysql")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
 
 
 def _skipped_in_ci(config):

@@ -1,4 +1,4 @@
-"""The fixture `outbox_database`: the tables of events on SQLite, and the same test again on PostgreSQL.
+"""The fixture `outbox_database`: the tables of events on SQLite, and the same test again on PostgreSQL and MariaDB.
 
 Each test has an alias of its own in `DATABASES`, which `EVENTS["DATABASE"]` names; nothing is wrapped in a transaction,
 so threads see what others have committed.
@@ -14,6 +14,8 @@ from django.db import connections
 from config.database_url import SQLITE_OPTIONS, database_from
 from events.database import DatabaseThread
 
+SERVERS = ("postgres", "mysql")
+
 
 @pytest.fixture(scope="session")
 def _sqlite_file(tmp_path_factory, django_db_blocker):
@@ -25,15 +27,23 @@ def _sqlite_file(tmp_path_factory, django_db_blocker):
 
 @pytest.fixture(scope="session")
 def _postgres_settings(request, django_db_blocker):
-    given = database_from(request.getfixturevalue("postgres_server").url("events_tests"), None)
+    return _settings_of(request.getfixturevalue("postgres_server").url("events_tests"), django_db_blocker)
+
+
+@pytest.fixture(scope="session")
+def _mysql_settings(request, django_db_blocker):
+    return _settings_of(request.getfixturevalue("mysql_url"), django_db_blocker)
+
+
+def _settings_of(url, django_db_blocker):
     # As Django has it by default: what relies on more than that must be seen here.
-    settings = {**given, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False}
+    settings = {**database_from(url, None), "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False}
     with django_db_blocker.unblock():
         _migrate(settings)
     return settings
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", *(pytest.param(name, marks=getattr(pytest.mark, name)) for name in SERVERS)])
 def outbox_database(request, settings, tmp_path, django_db_blocker):
     """An empty database with the tables of events; its alias, which is `EVENTS["DATABASE"]`."""
     alias = f"outbox_{request.param}"
@@ -41,7 +51,7 @@ def outbox_database(request, settings, tmp_path, django_db_blocker):
         name = shutil.copy(request.getfixturevalue("_sqlite_file"), tmp_path / "outbox.sqlite3")
         database = {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": SQLITE_OPTIONS}
     else:
-        database = request.getfixturevalue("_postgres_settings")
+        database = request.getfixturevalue(f"_{request.param}_settings")
     settings.EVENTS = {**settings.EVENTS, "DATABASE": alias}
     with django_db_blocker.unblock():
         _add(alias, database)

@@ -1,9 +1,11 @@
-"""The real servers of a test session: Kafka and PostgreSQL, started when first asked for, stopped at its end.
+"""The real servers of a test session: Kafka, PostgreSQL, MariaDB, started when first asked for, stopped at its end.
 
-TEST_KAFKA (host:port) and TEST_POSTGRES (a URL of a database whose user may create others) name servers that run
-already; those are not stopped, and tests that stop a server are skipped with that reason.
+TEST_KAFKA (host:port), TEST_POSTGRES (a URL of a database whose user may create others) and TEST_MYSQL (the URL of an
+empty database of MariaDB or MySQL) name servers that run already; those are not stopped, and tests that stop a server
+are skipped with that reason.
 """
 
+import contextlib
 import os
 import signal
 from urllib.parse import urlsplit
@@ -12,6 +14,7 @@ import psycopg
 import pytest
 
 from tools.kafka import Kafka, find_java, find_maven, has_jars
+from tools.mariadb import MariaDB
 from tools.postgres import Postgres
 from tools.server import ServerError
 
@@ -91,3 +94,24 @@ def postgres_server(tmp_path_factory):
         yield _Databases(postgres, postgres.url("postgres"))
     finally:
         postgres.remove()
+
+
+@pytest.fixture(scope="session")
+def mysql_url():
+    """The URL of an empty database: TEST_MYSQL, or one of a private MariaDB."""
+    driver = pytest.importorskip("MySQLdb", reason="mysqlclient is not installed (make test-mysql does it)")
+    if url := os.environ.get("TEST_MYSQL"):
+        yield url
+        return
+    try:
+        mariadb = MariaDB()
+    except ServerError as error:
+        pytest.skip(str(error))
+    try:
+        mariadb.start()
+        with contextlib.closing(driver.connect(host="127.0.0.1", port=mariadb.port, user="root")) as connection:
+            # As most servers are: names that differ in case only are equal, unless a column says otherwise.
+            connection.query("CREATE DATABASE events_tests CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+        yield mariadb.url("events_tests")
+    finally:
+        mariadb.remove()

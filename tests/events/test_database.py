@@ -114,8 +114,12 @@ async def test_a_connection_that_broke_is_replaced_at_the_next_use(outbox_databa
 
 
 def _break(alias):
-    connections[alias].connection.close()
-    with pytest.raises(Exception, match="closed"):
+    if connections[alias].vendor == "mysql":  # whose driver minds a connection that is closed twice
+        with pytest.raises(Exception, match="interrupted|killed"), connections[alias].cursor() as cursor:
+            cursor.execute("KILL CONNECTION_ID()")
+    else:
+        connections[alias].connection.close()
+    with pytest.raises(Exception, match="closed|gone away|Lost connection"):
         ask(alias)
     if connections[alias].vendor == "sqlite":
         connections[alias].close()  # Django calls every connection of SQLite usable
@@ -125,8 +129,8 @@ async def test_all_connections_are_closed_in_the_end(outbox_database):
     async with database_threads(1) as threads, threads.borrowed() as thread:
         used = await thread.run(ask, outbox_database)
 
-    with pytest.raises(Exception, match="closed"):
-        used.execute("SELECT 1")
+    with pytest.raises(Exception, match=r"closed|\(2006, ''\)"):
+        used.cursor().execute("SELECT 1")
 
 
 async def test_a_thread_that_hangs_is_left_alone_after_a_time_limit(caplog):
