@@ -11,11 +11,11 @@ Rows carry the number of their subscriber: 101 bytes instead of 265 a row, and t
 """
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.constants import OnConflict
 from django.db.models.signals import post_migrate
@@ -26,6 +26,11 @@ from events.models import HandledEvent, InboxSubscriber
 
 CHUNK = 250
 """Rows of one insert: 750 parameters, and SQLite before 3.32 takes 999."""
+
+DEADLOCKS = 20
+"""So often `remember` begins anew after a deadlock of MySQL."""
+
+MYSQL_DEADLOCK = 1213
 
 _numbers: dict[tuple[str, str], int] = {}
 
@@ -64,10 +69,15 @@ def remember(number: int, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     Waits for other transactions that are writing the same rows.
     """
     ordered = sorted(set(ids))  # everybody in the same order: no deadlocks between two batches
+    rows = [_rows(number, ordered[start : start + CHUNK]) for start in range(0, len(ordered), CHUNK)]
     connection = connections[config().DATABASE]
-    insert = _insert_returning if connection.features.can_return_rows_from_bulk_insert else _insert_each
-    chunks = [ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK)]
-    return {new for chunk in chunks for new in insert(connection, _rows(number, chunk))}
+    for _ in range(DEADLOCKS):
+        try:
+            return _insert(connection, rows)
+        except OperationalError as error:
+            if not _may_begin_anew(connection, error):
+                raise
+    return _insert(connection, rows)
 
 
 def prune(before: datetime, chunk: int = 5_000) -> int:
@@ -81,6 +91,20 @@ def prune(before: datetime, chunk: int = 5_000) -> int:
     return (old.filter(at__lte=last[0]) if last else old).delete()[0]
 
 
+def _insert(connection: BaseDatabaseWrapper, chunks: Iterable[Sequence[HandledEvent]]) -> set[uuid.UUID]:
+    insert = _insert_returning if connection.features.can_return_rows_from_bulk_insert else _insert_each
+    return {new for chunk in chunks for new in insert(connection, chunk)}
+
+
+def _may_begin_anew(connection: BaseDatabaseWrapper, error: OperationalError) -> bool:
+    """Whether this is what MySQL makes of a rollback: of two who waited for the same row, one is a deadlock's victim.
+
+    The server has undone the whole transaction, in which nothing was written yet, and the next statement begins
+    another. In a savepoint that would be wrong: what the transactions around it wrote would be missing.
+    """
+    return connection.vendor == "mysql" and error.args[:1] == (MYSQL_DEADLOCK,) and not connection.savepoint_ids
+
+
 def _insert_returning(connection: BaseDatabaseWrapper, rows: Sequence[HandledEvent]) -> set[uuid.UUID]:
     with connection.cursor() as cursor:
         cursor.execute(f"{_insert_sql(connection, len(rows))} RETURNING event_id", _values(connection, rows))
@@ -88,7 +112,7 @@ def _insert_returning(connection: BaseDatabaseWrapper, rows: Sequence[HandledEve
 
 
 def _insert_each(connection: BaseDatabaseWrapper, rows: Sequence[HandledEvent]) -> set[uuid.UUID]:
-    # MySQL tells how many rows were new, not which.
+    # MySQL tells how many rows were new, not which; MariaDB, SQLite and PostgreSQL return them.
     sql, new = _insert_sql(connection, 1), set()
     with connection.cursor() as cursor:
         for row in rows:
