@@ -12,7 +12,7 @@ Rules
 
 import logging
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
@@ -33,12 +33,16 @@ REFUSED_FIRST_S, REFUSED_MOST_S = 1.0, 300.0
 MOST_ATTEMPTS = 32_000
 """Attempts are counted up to here, the limit of the column."""
 
+INSERT_BYTES = 2 * 1024 * 1024
+"""The most bytes of records in one insert: MySQL takes no statement larger than its `max_allowed_packet` (16 MiB)."""
+
 log = logging.getLogger("events.relay")
 
 
 def add(records: Iterable[OutgoingRecord]) -> list[UUID]:
     """Write rows in the caller's transaction, in this order. Returns the ids of the events."""
-    return [row.event_id for row in _all().bulk_create(map(OutboxRecord.holding, records))]
+    rows = [_all().bulk_create(map(OutboxRecord.holding, some)) for some in _split(list(records))]
+    return [row.event_id for some in rows for row in some]
 
 
 def oldest(limit: int, max_bytes: int, *, without: Collection[str] = ()) -> list[OutboxRecord]:
@@ -81,6 +85,16 @@ def waiting() -> int:
 
 def _all() -> QuerySet[OutboxRecord]:
     return OutboxRecord.objects.using(config().DATABASE)
+
+
+def _split(records: Sequence[OutgoingRecord]) -> Iterator[Sequence[OutgoingRecord]]:
+    start, size = 0, 0
+    for end, record in enumerate(records):
+        if size and size + record.size > INSERT_BYTES:
+            yield records[start:end]
+            start, size = end, 0
+        size += record.size
+    yield records[start:]
 
 
 def _sendable(now: datetime) -> QuerySet[OutboxRecord]:

@@ -1,4 +1,4 @@
-"""`publish` and `apublish`: in the caller's transaction, or not at all. On SQLite and PostgreSQL."""
+"""`publish` and `apublish`: in the caller's transaction, or not at all. On SQLite, PostgreSQL and MariaDB."""
 
 import asyncio
 from contextlib import suppress
@@ -55,6 +55,23 @@ def test_a_rolled_back_savepoint_takes_only_its_own_events_along(outbox_database
             raise ZeroDivisionError
 
     assert published(outbox_database) == [kept]
+
+
+def test_many_may_be_larger_together_than_a_statement_may_be(outbox_database):
+    texts = [letter * 1_000_000 for letter in "abcdefghijklmnopqrs"]  # MariaDB takes 16 MiB
+
+    with transaction.atomic(using=outbox_database):
+        ids = publish_many(Written(text=text) for text in texts)
+
+    assert published(outbox_database) == ids
+    assert len(ids) == len(texts)
+
+
+def test_many_with_one_that_cannot_be_sent_leave_none(outbox_database):
+    with transaction.atomic(using=outbox_database), pytest.raises(InvalidEvent):
+        publish_many([*(Written(text="a" * 1_000_000) for _ in range(3)), Written(text="b" * 2_000_000)])
+
+    assert published(outbox_database) == []
 
 
 def test_many_keep_their_order(outbox_database):
