@@ -25,8 +25,10 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 from django.db import Error
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
+from django.db.models.sql.compiler import SQLCompiler
 
 from events.conf import config
 from events.core.errors import LeaseLost
@@ -42,6 +44,14 @@ RENEW_AFTER = 1 / 3
 RELEASE_WITHIN_S = 2.0
 
 log = logging.getLogger("events.relay")
+
+
+class DatabaseNow(Now):
+    """The database's clock. Django's `Now` is local time on MySQL, which in autumn goes back by an hour."""
+
+    def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
+        """The same in UTC."""
+        return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
 
 
 class HeldLease:
@@ -137,19 +147,19 @@ def new_owner() -> str:
 
 def take(name: str, owner: str, *, seconds: float) -> bool:
     """Take or renew a lease for an owner, if no other holds it."""
-    if _all().filter(Q(name=name) & ~Q(owner=owner), until__gt=Now()).exists():
+    if _all().filter(Q(name=name) & ~Q(owner=owner), until__gt=DatabaseNow()).exists():
         return False  # a look costs less than a write that changes nothing: on SQLite that locks everybody out
     return _update(name, owner, seconds=seconds) or (_create(name) and _update(name, owner, seconds=seconds))
 
 
 def release(name: str, owner: str) -> None:
     """Let a lease end now, if this owner holds it."""
-    _all().filter(name=name, owner=owner).update(until=Now(), owner="")
+    _all().filter(name=name, owner=owner).update(until=DatabaseNow(), owner="")
 
 
 def holder(name: str = "relay") -> str:
     """Who holds the lease: host, process id and a random part. Empty: nobody."""
-    return _all().filter(name=name, until__gt=Now()).values_list("owner", flat=True).first() or ""
+    return _all().filter(name=name, until__gt=DatabaseNow()).values_list("owner", flat=True).first() or ""
 
 
 def _all() -> QuerySet[Lease]:
@@ -157,10 +167,10 @@ def _all() -> QuerySet[Lease]:
 
 
 def _update(name: str, owner: str, *, seconds: float) -> bool:
-    free = _all().filter(Q(owner=owner) | Q(until__lte=Now()), name=name)
-    return bool(free.update(owner=owner, token=F("token") + 1, until=Now() + timedelta(seconds=seconds)))
+    free = _all().filter(Q(owner=owner) | Q(until__lte=DatabaseNow()), name=name)
+    return bool(free.update(owner=owner, token=F("token") + 1, until=DatabaseNow() + timedelta(seconds=seconds)))
 
 
 def _create(name: str) -> bool:
-    _all().bulk_create([Lease(name=name, until=Now())], ignore_conflicts=True)
+    _all().bulk_create([Lease(name=name, until=DatabaseNow())], ignore_conflicts=True)
     return True

@@ -1,12 +1,13 @@
-"""The lease, on SQLite and PostgreSQL, with two real connections."""
+"""The lease, on SQLite, PostgreSQL and MariaDB, with two real connections."""
 
 import asyncio
 from itertools import chain
 
 import pytest
-from django.db import Error
+from django.db import Error, connections
 
 from events import lease
+from events.conf import config
 from events.core.errors import LeaseLost
 from events.lease import HeldLease, holder
 from tests.waiting import until
@@ -55,6 +56,24 @@ async def test_it_goes_to_the_other_when_it_has_ended(database_thread, other):
 
     assert not dead.left_s
     assert await database_thread.run(holder) == other.owner
+
+
+async def test_the_time_zone_of_a_connection_changes_nothing(one, other, database_thread, other_thread):
+    await database_thread.run(_live_in, "-08:00")
+    await other_thread.run(_live_in, "+08:00")
+
+    taken = [await one.take(), await other.take(), await one.take()]
+
+    assert taken == [True, False, True]
+    assert await other_thread.run(holder) == one.owner
+
+
+def _live_in(zone):
+    connection = connections[config().DATABASE]
+    statement = {"postgresql": "SET TIME ZONE %s", "mysql": "SET time_zone = %s"}.get(connection.vendor)
+    if statement:  # SQLite knows no zones
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [zone])
 
 
 async def test_released_it_is_free_at_once(one, other, database_thread):
