@@ -1,10 +1,10 @@
-"""`DATABASE_URL` as an entry of Django's `DATABASES`: PostgreSQL, MySQL and SQLite.
+"""`DATABASE_URL` as an entry of Django's `DATABASES`: PostgreSQL, MySQL or MariaDB, and SQLite.
 
     postgres://user:password@host:5432/name?sslmode=require
     mysql://user:password@host:3306/name
     sqlite:///relative/to/the/project.sqlite3      sqlite:////absolute/path.sqlite3
 
-What stands after `?` goes to the driver as it is; SQLite takes nothing there. Characters with a meaning in URLs are
+What stands after `?` goes to the driver; SQLite takes nothing there. Characters with a meaning in URLs are
 percent-encoded, in passwords above all. An error never shows the URL: it holds the password.
 """
 
@@ -69,8 +69,13 @@ def _server(parts: SplitResult, port: int | None) -> dict[str, Any]:
         "PORT": str(port or ""),
         "CONN_MAX_AGE": KEPT_S,
         "CONN_HEALTH_CHECKS": True,  # or the first request of each thread fails after the database was away
-        "OPTIONS": dict(parse_qsl(parts.query)),
+        "OPTIONS": {name: _option(parts.scheme, text) for name, text in parse_qsl(parts.query)},
     }
+
+
+def _option(scheme: str, text: str) -> str | int:
+    """mysqlclient wants numbers as numbers: `?connect_timeout=5`."""
+    return int(text) if scheme == "mysql" and text.isdecimal() else text
 
 
 def _wrong(why: str) -> ImproperlyConfigured:

@@ -26,6 +26,12 @@ def test_a_postgres_url_is_taken_apart_and_its_password_decoded():
     }
 
 
+def test_the_driver_of_mysql_gets_numbers_as_numbers():
+    found = database_from("mysql://shop@h/n?connect_timeout=5&ssl_mode=REQUIRED", FOLDER)
+
+    assert found["OPTIONS"] == {"connect_timeout": 5, "ssl_mode": "REQUIRED"}
+
+
 @pytest.mark.parametrize(
     ("url", "engine"), [("postgresql://h/n", "postgresql"), ("mysql://h/n", "mysql"), ("postgres:///n", "postgresql")]
 )
