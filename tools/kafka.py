@@ -58,8 +58,8 @@ appender.out.layout.pattern=%d %p %m (%c)%n
 
 _PROPERTIES = """process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more}
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller}
 log.dirs={data}
@@ -77,14 +77,22 @@ auto.create.topics.enable=false
 # After SIGKILL the next start waits until the dead broker's session ends: 4.3 s with these, 12.9 s without.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
-"""
+{settings}"""
+
+
+class Extra:
+    """What a broker has besides: further listeners (NAME://host:port), lines of settings, arguments of its format."""
+
+    def __init__(self, listeners=(), *, settings="", format=()):
+        self.listeners, self.settings, self.format = listeners, settings, format
 
 
 class Kafka:
     """One broker in one folder. The port is chosen once and kept, so that a restart has the same address."""
 
-    def __init__(self, folder=HOME, port=0):
+    def __init__(self, folder=HOME, port=0, *, extra=None):
         self.folder, self.wanted_port, self.process = Path(folder), port, None
+        self.extra = extra or Extra()
         self.lock, self.log = self.folder / "lock", self.folder / "kafka.log"
         self.properties = self.folder / "server.properties"
 
@@ -140,12 +148,14 @@ class Kafka:
         fresh = not self.properties.exists()
         if fresh or port != self._port_of_address():
             data = self.folder / "data"
-            text = _PROPERTIES.format(port=port, controller=free_port(), data=data)
-            self.properties.write_text(text)
+            more = "".join(f",{one}" for one in self.extra.listeners)
+            given = {"port": port, "controller": free_port(), "data": data, "settings": self.extra.settings}
+            self.properties.write_text(_PROPERTIES.format(more=more, **given))
             (self.folder / "log4j2.properties").write_text(_LOGGING)
         if not (self.folder / "data" / "meta.properties").exists():
             identity = base64.urlsafe_b64encode(uuid.UUID(int=uuid.uuid4().int >> 1).bytes).decode().rstrip("=")
-            self._java(java, "kafka.tools.StorageTool", "format", "-t", identity, "-c", str(self.properties))
+            given = ["-t", identity, "-c", str(self.properties), *self.extra.format]
+            self._java(java, "kafka.tools.StorageTool", "format", *given)
 
     def _port_of_address(self):
         return int(self.address.rpartition(":")[2])
