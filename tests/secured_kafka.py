@@ -5,6 +5,7 @@ SSL        TLS, and the client's own certificate
 PLAINTEXT  for the broker itself, and for who gives out the rights
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +105,8 @@ def secured_kafka(tmp_path_factory):
         has_jars() or find_maven()
     except ServerError as error:
         pytest.skip(str(error))
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificates, and was not found: install it (Debian: openssl).")
     server = secured(tmp_path_factory.mktemp("secured-kafka"))
     try:
         server.kafka.start()
