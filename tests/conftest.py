@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config, items):
     Those on MySQL need a driver that is compiled: they run only where -m names them (make test-mysql).
     """
     for item in items:
-        for server in ("kafka", "postgres"):
+        for server in ("kafka", "postgres", "mysql"):
             if f"{server}_server" in getattr(item, "fixturenames", ()):
                 item.add_marker(server)
     if "mysql" not in config.option.markexpr:

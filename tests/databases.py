@@ -32,7 +32,7 @@ def _postgres_settings(request, django_db_blocker):
 
 @pytest.fixture(scope="session")
 def _mysql_settings(request, django_db_blocker):
-    return _settings_of(request.getfixturevalue("mysql_url"), django_db_blocker)
+    return _settings_of(request.getfixturevalue("mysql_server").url("events_tests"), django_db_blocker)
 
 
 def _settings_of(url, django_db_blocker):

@@ -1,14 +1,13 @@
 """The real servers of a test session: Kafka, PostgreSQL, MariaDB, started when first asked for, stopped at its end.
 
-TEST_KAFKA (host:port), TEST_POSTGRES (a URL of a database whose user may create others) and TEST_MYSQL (the URL of an
-empty database of MariaDB or MySQL) name servers that run already; those are not stopped, and tests that stop a server
-are skipped with that reason.
+TEST_KAFKA (host:port), TEST_POSTGRES and TEST_MYSQL (a URL of a database whose user may create others) name servers
+that run already; those are not stopped, and tests that stop a server are skipped with that reason.
 """
 
 import contextlib
 import os
 import signal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 import pytest
@@ -49,6 +48,23 @@ class _Databases:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
             if not known:
                 connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{like}"')
+        return self._url._replace(path=f"/{database}").geturl()
+
+
+class _MySQLDatabases:
+    """Gives out databases of a MariaDB or MySQL server, each made when it is first asked for."""
+
+    def __init__(self, driver, url):
+        self._driver, self._url = driver, urlsplit(url)
+
+    def url(self, database):
+        """Return the DATABASE_URL of a database."""
+        options = {"user": unquote(self._url.username or ""), "password": unquote(self._url.password or "")}
+        server = {"host": self._url.hostname, "port": self._url.port or 3306}
+        with contextlib.closing(self._driver.connect(**server, **options)) as connection:
+            # As most servers are: names that differ in case only are equal, unless a column says otherwise.
+            collation = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
+            connection.query(f"CREATE DATABASE IF NOT EXISTS `{database}` {collation}")
         return self._url._replace(path=f"/{database}").geturl()
 
 
@@ -97,11 +113,11 @@ def postgres_server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def mysql_url():
-    """The URL of an empty database: TEST_MYSQL, or one of a private MariaDB."""
+def mysql_server():
+    """A real MariaDB or MySQL: `.url(database)`."""
     driver = pytest.importorskip("MySQLdb", reason="mysqlclient is not installed (make test-mysql does it)")
     if url := os.environ.get("TEST_MYSQL"):
-        yield url
+        yield _MySQLDatabases(driver, url)
         return
     try:
         mariadb = MariaDB()
@@ -109,9 +125,6 @@ def mysql_url():
         pytest.skip(str(error))
     try:
         mariadb.start()
-        with contextlib.closing(driver.connect(host="127.0.0.1", port=mariadb.port, user="root")) as connection:
-            # As most servers are: names that differ in case only are equal, unless a column says otherwise.
-            connection.query("CREATE DATABASE events_tests CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
-        yield mariadb.url("events_tests")
+        yield _MySQLDatabases(driver, mariadb.url())
     finally:
         mariadb.remove()

@@ -63,16 +63,14 @@ def together(tmp_path, prepared):
     project.manage("events_broker", "--stop", check=False)
 
 
-@pytest.fixture
-def apart(tmp_path, kafka_server, prepared_on_postgres):
-    """Each service in its own process, not yet started: two PostgreSQL databases and real Kafka."""
+def _apart(folder, kafka_server, url_of):
     run = uuid.uuid4().hex[:8]
     quotes, likes = (
         Project(
-            tmp_path / service,
+            folder / service,
             {
                 "DJANGO_SETTINGS_MODULE": module,
-                "DATABASE_URL": prepared_on_postgres.url(f"{service}_{run}", like=f"prepared_{service}"),
+                "DATABASE_URL": url_of(service, run),
                 "EVENTS_BOOTSTRAP_SERVERS": kafka_server.address,
                 "EVENTS_PREFIX": f"{run}.",
                 "EVENTS_REPLICATION": "1",
@@ -81,12 +79,37 @@ def apart(tmp_path, kafka_server, prepared_on_postgres):
         for service, module in SERVICES.items()
     )
     side_by_side(lambda project: project.manage("events_topics", "--apply"), (quotes, likes))
-    services = Services(quotes, likes)
+    return Services(quotes, likes)
+
+
+@pytest.fixture
+def apart(tmp_path, kafka_server, prepared_on_postgres):
+    """Each service in its own process, not yet started: two PostgreSQL databases and real Kafka."""
+    url = prepared_on_postgres.url
+    services = _apart(tmp_path, kafka_server, lambda name, run: url(f"{name}_{run}", like=f"prepared_{name}"))
     yield services
     _close(services)
 
 
-@pytest.fixture(params=["together", "apart"])
+@pytest.fixture
+def apart_on_mysql(tmp_path, kafka_server, mysql_server):
+    """The same on two databases of MariaDB."""
+    services = _apart(tmp_path, kafka_server, lambda name, run: mysql_server.url(f"{name}_{run}"))
+    side_by_side(lambda project: project.prepare(*USERS), services.projects)
+    yield services
+    _close(services)
+
+
+ON_MYSQL = pytest.param("apart_on_mysql", marks=[pytest.mark.mysql, pytest.mark.kafka])
+
+
+@pytest.fixture(params=["apart", ON_MYSQL])
+def two_processes(request):
+    """Quotes and Likes, not yet started, on real Kafka: each with its own PostgreSQL, or where asked for MariaDB."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=["together", "apart", ON_MYSQL])
 def services(request):
     """Quotes and Likes, started: in one process on the embedded broker, then in two on real Kafka."""
     chosen = request.getfixturevalue(request.param)

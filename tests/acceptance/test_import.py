@@ -32,24 +32,24 @@ def test_an_import_arrives_whole_and_a_second_one_adds_nothing(services, quotes_
     assert services.settled() == total, again.stdout
 
 
-def test_processes_killed_during_an_import_lose_and_repeat_nothing(apart, quotes_file):
-    for project in apart.projects:
+def test_processes_killed_during_an_import_lose_and_repeat_nothing(two_processes, quotes_file):
+    for project in two_processes.projects:
         project.start()
-    running = apart.quotes.manage_in_background("import_quotes", str(quotes_file))
-    until_sync(lambda: apart.likes.count("likes.KnownQuote") > 50, 60)
+    running = two_processes.quotes.manage_in_background("import_quotes", str(quotes_file))
+    until_sync(lambda: two_processes.likes.count("likes.KnownQuote") > 50, 60)
 
-    for project in apart.projects:
+    for project in two_processes.projects:
         project.kill()
     running.kill()
     running.wait(10)
-    for project in apart.projects:
+    for project in two_processes.projects:
         project.start()
-    apart.quotes.manage("import_quotes", str(quotes_file))
+    two_processes.quotes.manage("import_quotes", str(quotes_file))
 
-    total = apart.settled()
+    total = two_processes.settled()
     assert total >= (10_000 if quotes_file == FORTUNES else MANY)
-    assert apart.entries() == total  # a plain insert for each call: one call too many would show
-    assert apart.likes.count("kafka_events.HeldRecord") == 0
+    assert two_processes.entries() == total  # a plain insert for each call: one call too many would show
+    assert two_processes.likes.count("kafka_events.HeldRecord") == 0
 
 
 def test_a_killed_process_on_the_embedded_broker_keeps_what_was_not_sent(together, quotes_file):
