@@ -6,7 +6,7 @@ BOOT = python3
 VENV = .venv/bin/python
 DO ?= start
 
-.PHONY: help run test acceptance check matrix django-tests bench kafka kafka-stop kafka-status \
+.PHONY: help run test test-mysql acceptance check matrix django-tests bench kafka kafka-stop kafka-status \
         postgres postgres-stop postgres-status install clean
 
 help: ## print these lines
@@ -17,6 +17,9 @@ run: ## install, migrate, load the quotes and serve http://127.0.0.1:8000/ (PORT
 
 test: install ## run all tests, the short acceptance runs included, and show the coverage of the core
 	@$(VENV) -m tools.test
+
+test-mysql: install ## run the tests of the database on MariaDB, once mysqlclient can be compiled: it says what is missing
+	@$(VENV) -m tools.mysql_tests
 
 acceptance: install ## run the acceptance tests in their long forms
 	@ACCEPTANCE=long $(VENV) -m pytest -m acceptance
