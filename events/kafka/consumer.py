@@ -11,7 +11,6 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.protocol.group import LeaveGroupRequest
 
 from events.core.broker import Owner, Partition, Record
 from events.core.errors import BrokerUnavailable, ClientRefused, MembershipLost
@@ -20,6 +19,7 @@ from events.kafka.assignor import Assignor
 from events.kafka.client import bounded, close, missing_topics, prepare
 from events.kafka.connection import Connection
 from events.kafka.failures import described, membership_lost, unavailable
+from events.kafka.leaving import Leaving
 from events.kafka.logs import calm_logs
 from events.kafka.membership import Membership
 from events.kafka.reading import NOWHERE, Reading, record_of
@@ -45,6 +45,7 @@ class KafkaConsumer:
         self._client_id = client_id
         self._client: Any = None
         self._membership: Membership | None = None
+        self._leaving: Leaving | None = None
         self._reading: Reading | None = None
         self._joining: asyncio.Timeout | None = None
         self._joined_or_not = asyncio.Event()
@@ -83,6 +84,7 @@ class KafkaConsumer:
         await client.start()
         private.require(client, private.CONSUMER)
         membership.guard(client._coordinator)
+        self._leaving = Leaving(client)
         if missing := await missing_topics(client._client, self._topics):
             denied = missing.keys() & client._client.cluster.unauthorized_topics
             raise (ClientRefused if denied else BrokerUnavailable)(" ".join(missing.values()))
@@ -138,11 +140,20 @@ class KafkaConsumer:
             return
         self._stopped = True
         await self._end_the_join()
-        settled = self._membership.settled
         await self._membership.end()
-        if settled:
-            await bounded(self._client.stop(), STOP_S)
-        await _finish(self._client)
+        if self._client._coordinator is not None:
+            await self._leave(self._client, at_rest=self._membership.settled)
+        await _close(self._client)
+
+    async def _leave(self, client: Any, *, at_rest: bool) -> None:
+        """Leave the group. aiokafka would wait for a join that is parked, and takes no second try when it fails."""
+        if at_rest:
+            await bounded(client._coordinator.close(), STOP_S)
+        await bounded(client._fetcher.close(), CLOSE_S)  # first: what it wakes nobody needs to hear of as an error
+        client._subscription.abort_waiters(KafkaError("The consumer was stopped."))
+        await bounded(_cancel(client._coordinator._coordination_task), CLOSE_S)
+        if self._leaving is not None:
+            await bounded(self._leaving.leave(), CLOSE_S)
 
     async def _end_the_join(self) -> None:
         if self._joining is not None:
@@ -151,12 +162,9 @@ class KafkaConsumer:
             await bounded(self._joined_or_not.wait(), CLOSE_S)
 
 
-async def _finish(client: Any) -> None:
-    """End what stop() leaves behind: it gives up when a task of the fetcher sleeps, or while a join is parked."""
+async def _close(client: Any) -> None:
+    """End what stop() leaves behind: it gives up when a task of the fetcher sleeps."""
     if client._coordinator is not None:
-        client._subscription.abort_waiters(KafkaError("The consumer was stopped."))
-        await bounded(_cancel(client._coordinator._coordination_task), CLOSE_S)
-        await bounded(_leave(client), CLOSE_S)
         await bounded(client._coordinator._stop_heartbeat_task(), CLOSE_S)
         await bounded(client._coordinator._stop_commit_offsets_refresh_task(), CLOSE_S)
         await bounded(client._fetcher.close(), CLOSE_S)
@@ -167,20 +175,8 @@ async def _finish(client: Any) -> None:
 async def _cancel(task: asyncio.Task[Any]) -> None:
     """Cancel until it has ended: aiokafka's heartbeat swallows what is meant for the task that waits for its end.
 
-    That task would go on and join, and after `_leave` it has no member id: the group would wait for a new member.
+    That task would go on and join, and after it has left it has no member id: the group would wait for a new member.
     """
     while not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
-
-
-async def _leave(client: Any) -> None:
-    """Leave the group if stop() did not, or its partitions stay unread until the session ends.
-
-    Over the ordinary connection: the coordinator's own is blocked while a join is parked on it.
-    """
-    coordinator = client._coordinator
-    request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
-    if coordinator.member_id and coordinator.coordinator_id is not None:
-        coordinator.reset_generation()  # or stop() tries it once more, on the blocked connection
-        await client._client.send(coordinator.coordinator_id, request)

@@ -33,6 +33,8 @@ CONSUMER: Names = {
     "_coordinator.generation": "to know that the group has thrown us out",
     "_coordinator._do_commit_offsets": "to refuse a commit that would rewind the group",
     "_coordinator.member_id": "to leave the group while a join is parked",
+    "_coordinator._send_req": "to know the id under which the group knows us, and to leave",
+    "_coordinator.close": "to leave the group",
     "_coordinator.reset_generation": "to leave the group once",
     "_coordinator.coordinator_id": "to leave the group while a join is parked",
     "_coordinator._coordination_task": "to stop while a join is parked",

@@ -6,16 +6,25 @@ import time
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import CommitFailedError
-from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from events.core.broker import Partition
 from events.core.errors import BrokerUnavailable
+from events.kafka.connection import Connection
 from events.kafka.consumer import KafkaConsumer
 from events.kafka.positions import Positions
-from tests.events.kafka.owner import RecordingOwner, owned, send
+from tests.events.kafka.conftest import QUICK
+from tests.events.kafka.owner import Member, RecordingOwner, owned, send
 from tests.waiting import until
+
+
+@pytest.fixture
+def long(kafka_server):
+    """A connection whose session is longer than any of these tests waits: a member must leave by itself."""
+    return Connection(kafka_server.address, consumer={**QUICK, "session_timeout_ms": 30_000})
 
 
 async def test_a_second_member_takes_half_and_gives_it_back_at_once_when_it_stops(members):
@@ -102,6 +111,42 @@ async def test_a_member_that_stops_while_aiokafka_ends_its_heartbeat_does_not_jo
 
     with pytest.raises(BrokerUnavailable, match="stopped before"):
         await joining
+
+
+async def test_a_member_that_stops_before_it_hears_its_id_holds_nobody_up(members, long, topic, monkeypatch):
+    """Kafka waits for whom it has given an id, until he joins or his session ends; nobody else knows that id."""
+    first, sent = await members(), asyncio.Event()
+    send = AIOKafkaConnection.send
+
+    def noted(self, request, **options):
+        if isinstance(request, JoinGroupRequest) and request._member_id == "":
+            sent.set()
+        return send(self, request, **options)
+
+    monkeypatch.setattr(AIOKafkaConnection, "send", noted)
+    second = KafkaConsumer(long, first.consumer._group, [topic], client_id="second")
+    joining = asyncio.create_task(second.start(RecordingOwner()))
+    await sent.wait()
+
+    await second.stop()
+    with pytest.raises(BrokerUnavailable, match="stopped before"):
+        await joining
+
+    async with asyncio.timeout(10):
+        third = await members()
+        await until(lambda: owned(first, third) == [2, 2])
+
+
+async def test_a_member_that_has_lost_its_coordinator_leaves_all_the_same(members, long, topic):
+    first = await members()
+    second = Member(long, first.consumer._group, topic)
+    await second.start()
+    await until(lambda: owned(first, second) == [2, 2])
+    second.consumer._client._coordinator.coordinator_dead()  # as after a connection that was cut
+
+    await second.stop()
+
+    await until(lambda: owned(first) == [4])
 
 
 async def test_what_is_committed_while_giving_up_is_stored(members, connection, topic):
