@@ -28,7 +28,7 @@ def test_what_is_missing_is_named_by_its_packages(monkeypatch):
 @pytest.mark.usefixtures("_bare")
 def test_with_a_server_of_somebody_elses_none_is_wanted(monkeypatch):
     monkeypatch.setattr(mysql_tests, "find_programs", _no_server)
-    monkeypatch.setenv("TEST_MYSQL", "mysql://root@db/")
+    monkeypatch.setenv("TEST_MYSQL", "mysql://shop@db/")
 
     assert "mariadb-server" not in mysql_tests.missing()
 
