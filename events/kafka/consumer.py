@@ -141,6 +141,7 @@ class KafkaConsumer:
         self._stopped = True
         await self._end_the_join()
         await self._membership.end()
+        self._client._closed = True  # no fetch begins any more: it would miss what ends those under way
         if self._client._coordinator is not None:
             await self._leave(self._client, at_rest=self._membership.settled)
         await _close(self._client)
@@ -163,12 +164,11 @@ class KafkaConsumer:
 
 
 async def _close(client: Any) -> None:
-    """End what stop() leaves behind: it gives up when a task of the fetcher sleeps."""
+    """End what else there is. Again the fetcher: closing it gives up when a task of it sleeps."""
     if client._coordinator is not None:
         await bounded(client._coordinator._stop_heartbeat_task(), CLOSE_S)
         await bounded(client._coordinator._stop_commit_offsets_refresh_task(), CLOSE_S)
         await bounded(client._fetcher.close(), CLOSE_S)
-    await bounded(client.stop(), CLOSE_S)
     await bounded(close(client._client), CLOSE_S)
 
 

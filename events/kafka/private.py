@@ -35,6 +35,7 @@ CONSUMER: Names = {
     "_coordinator.member_id": "to leave the group while a join is parked",
     "_coordinator._send_req": "to know the id under which the group knows us, and to leave",
     "_coordinator.close": "to leave the group",
+    "_closed": "to let no fetch begin while the consumer stops",
     "_coordinator.reset_generation": "to leave the group once",
     "_coordinator.coordinator_id": "to leave the group while a join is parked",
     "_coordinator._coordination_task": "to stop while a join is parked",

@@ -1,10 +1,12 @@
 """The consumer on the mock cluster: joining, fetching, commits, outages, stopping. See `test_reading` for the rest."""
 
 import asyncio
+import gc
 import time
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError
 
 from events.core.broker import Partition
 from events.core.errors import BrokerUnavailable, MembershipLost
@@ -271,3 +273,25 @@ async def test_a_join_that_succeeds_after_the_stop_does_not_open_the_commit_gate
 
     assert membership.may_commit is False
     assert len(owner.calls) == told
+
+
+async def test_a_fetch_that_comes_while_it_stops_leaves_no_error_behind(mock_cluster, consumers):
+    mock_cluster.create_topic("quotes", 1)
+    consumer, said, fetches = consumers(connect(mock_cluster)), [], []
+    await consumer.start(RecordingOwner())
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context))
+    client, close = consumer._client, consumer._client._fetcher.close
+
+    async def close_while_somebody_fetches_on():
+        await close()
+        fetches.append(asyncio.create_task(client.getmany(TopicPartition(*ZERO), timeout_ms=200)))
+        await asyncio.sleep(0)
+
+    client._fetcher.close = close_while_somebody_fetches_on
+
+    await consumer.stop()
+    await asyncio.wait(fetches)
+
+    assert {type(one.exception()) for one in fetches} == {ConsumerStoppedError}
+    gc.collect()
+    assert said == []
