@@ -60,7 +60,7 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module", autouse=True)
 def _patience():
     """What is expected may take its time on a busy machine."""
-    playwright.expect.set_options(timeout=30_000)
+    playwright.expect.set_options(timeout=60_000)
     yield
     playwright.expect.set_options(timeout=5_000)
 

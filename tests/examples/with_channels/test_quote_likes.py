@@ -1,6 +1,9 @@
 """The socket of a quote: who may open it, and how many likes it tells, whatever was counted meanwhile."""
 
+import asyncio
+
 import pytest
+from channels.exceptions import ChannelFull
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, InterfaceError
 
@@ -8,6 +11,7 @@ from examples.quotes.models import Quote, QuoteLike
 from examples.with_channels import quote_likes
 from examples.with_channels.quote_likes import group_of, likes_of
 from tests.examples.with_channels.conftest import browser, in_thread
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,6 +37,53 @@ async def test_it_tells_the_likes_at_first_and_each_that_comes(quote, session, l
         await like(layer, quote, "carol")
 
         assert await socket.said() == {"id": quote.pk, "likes": 2, "username": "carol"}
+
+
+async def test_what_is_counted_without_a_push_is_told_when_it_looks_again(quote, session, monkeypatch):
+    monkeypatch.setattr(quote_likes, "LOOK_SOON_S", (0.01,))
+    monkeypatch.setattr(quote_likes, "LOOK_S", 0.01)
+    async with browser(f"/ws/quotes/{quote.pk}/", session=session) as socket:
+        await socket.open()
+        assert await socket.said() == {"id": quote.pk, "likes": 0}
+
+        await in_thread(count, quote, "bob")  # heard before the socket opened
+        assert await socket.said() == {"id": quote.pk, "likes": 1}
+        await in_thread(count, quote, "carol")
+
+        assert await socket.said() == {"id": quote.pk, "likes": 2}  # and nothing else in between
+
+
+async def test_it_looks_no_more_once_it_is_left(quote, session, monkeypatch):
+    monkeypatch.setattr(quote_likes, "LOOK_S", 0.01)
+    before = asyncio.all_tasks()
+
+    async with browser(f"/ws/quotes/{quote.pk}/", session=session) as socket:
+        await socket.open()
+        await socket.said()
+
+    await until(lambda: asyncio.all_tasks() <= before)
+
+
+async def test_a_socket_whose_layer_is_full_looks_again_later(quote, session, layer, monkeypatch):
+    monkeypatch.setattr(quote_likes, "LOOK_SOON_S", (0.01,))
+    monkeypatch.setattr(quote_likes, "LOOK_S", 0.01)
+    send, refused = layer.send, []
+
+    async def full_at_first(*arguments):
+        if not refused:
+            refused.append(arguments)
+            raise ChannelFull
+        await send(*arguments)
+
+    monkeypatch.setattr(layer, "send", full_at_first)
+    async with browser(f"/ws/quotes/{quote.pk}/", session=session) as socket:
+        await socket.open()
+        await socket.said()
+        await until(lambda: refused)
+
+        await in_thread(count, quote, "bob")
+
+        assert await socket.said() == {"id": quote.pk, "likes": 1}
 
 
 async def test_two_sockets_of_a_quote_are_told_and_that_of_another_is_not(quote, session, layer):
