@@ -48,6 +48,9 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 # fetch took 62 s where this one takes 23.
 _GOAL = "org.codehaus.mojo:exec-maven-plugin:3.5.0:exec"
 
+# For what ends in a second: with it the format takes 1.5 s of processor time instead of 2.5.
+_QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
 _LOGGING = """rootLogger.level=info
 rootLogger.appenderRef.out.ref=out
 appender.out.type=Console
@@ -114,7 +117,7 @@ class Kafka:
         fetch_jars()
         self._configure(java)
         self._launch(java)
-        if not wait_until(lambda: self._answers() or not self.is_running(), 60) or not self.is_running():
+        if not wait_until(lambda: self._answers() or not self.is_running(), 120) or not self.is_running():
             self.kill()
             raise ServerError(f"Kafka did not start; its last words (all of them are in {self.log}):\n{self._words()}")
 
@@ -161,7 +164,7 @@ class Kafka:
         return int(self.address.rpartition(":")[2])
 
     def _java(self, java, *arguments):
-        command = [java, "-cp", f"{LIBS}/*", *arguments]
+        command = [java, *_QUICK_START, "-cp", f"{LIBS}/*", *arguments]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode:
             raise ServerError(f"{arguments[0]} failed:\n{done.stdout.decode(errors='replace')[-2000:]}")
@@ -248,8 +251,7 @@ def _resolve(maven):
     command = [maven, "-q", "-B", "-f", str(HOME / "pom.xml"), "-Dmaven.artifact.threads=16", _GOAL]
     command += ["-Dexec.executable=echo", "-Dexec.args=%classpath", "-Dexec.classpathScope=runtime"]
     command += [f"-Dexec.outputFile={listed}"]
-    quick_start = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC " + os.environ.get("MAVEN_OPTS", "")
-    environment = {**os.environ, "MAVEN_OPTS": quick_start}
+    environment = {**os.environ, "MAVEN_OPTS": " ".join([*_QUICK_START, os.environ.get("MAVEN_OPTS", "")])}
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
     if done.returncode:
         words = "\n".join(done.stdout.decode(errors="replace").splitlines()[:5])

@@ -52,6 +52,7 @@ def stranger(tmp_path_factory):
 
 
 def connect(address, arguments):
+    arguments = {**arguments, "retry_backoff_ms": 200}
     return Connection(address, producer=arguments, consumer=arguments)
 
 
