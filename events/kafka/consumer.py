@@ -49,7 +49,7 @@ class KafkaConsumer:
         self._reading: Reading | None = None
         self._joining: asyncio.Timeout | None = None
         self._joined_or_not = asyncio.Event()
-        self._stopped = False
+        self._ending: asyncio.Task[None] | None = None
 
     async def start(self, owner: Owner) -> None:
         """Join the group; returns when there is an assignment. Raises `BrokerUnavailable`, also when it is stopped."""
@@ -71,7 +71,7 @@ class KafkaConsumer:
             async with asyncio.timeout(seconds) as self._joining:
                 await self._join(self._client, membership)
         except TimeoutError as error:
-            if self._stopped:
+            if self._ending:
                 raise BrokerUnavailable("The consumer was stopped before it had joined its group.") from error
             raise
         finally:
@@ -98,14 +98,14 @@ class KafkaConsumer:
 
     async def fetch(self, partitions: Collection[Partition], at_most: int) -> Mapping[Partition, Sequence[Record]]:
         """Wait a moment for records of `partitions`. Raises `MembershipLost` when this consumer is of no more use."""
-        if self._stopped or self._reading is None:
+        if self._ending or self._reading is None:
             raise MembershipLost("This consumer was stopped, or never started.")
         wanted = [TopicPartition(*one) for one in partitions] if at_most > 0 else []
         try:
             with membership_lost(f"Fetching for group {self._group}"):
                 fetched = await self._reading.next(wanted, max(at_most, 1))
         except (MembershipLost, ClientRefused):
-            if self._stopped:
+            if self._ending:
                 return {}
             raise
         return {Partition(*one): [record_of(record) for record in records] for one, records in fetched.items()}
@@ -132,19 +132,24 @@ class KafkaConsumer:
         return True
 
     async def stop(self) -> None:
-        """Leave the group and close, within some seconds. Never raises, never commits. A second call does nothing.
+        """Leave the group and close, within some seconds. Never raises or commits. A second call waits for the first.
 
         While a join is parked it ends `start` and is done within about a second: aiokafka would wait for the join.
+        Who is cancelled here does not end it: a member that was left half-way would go on beating, and own for ever.
         """
-        if self._stopped or self._client is None or self._membership is None:
+        if self._client is None or self._membership is None:
             return
-        self._stopped = True
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(self._client, self._membership))
+        await asyncio.shield(self._ending)
+
+    async def _end(self, client: Any, membership: Membership) -> None:
         await self._end_the_join()
-        await self._membership.end()
-        self._client._closed = True  # no fetch begins any more: it would miss what ends those under way
-        if self._client._coordinator is not None:
-            await self._leave(self._client, at_rest=self._membership.settled)
-        await _close(self._client)
+        await membership.end()
+        client._closed = True  # no fetch begins any more: it would miss what ends those under way
+        if client._coordinator is not None:
+            await self._leave(client, at_rest=membership.settled)
+        await _close(client)
 
     async def _leave(self, client: Any, *, at_rest: bool) -> None:
         """Leave the group. aiokafka would wait for a join that is parked, and takes no second try when it fails."""

@@ -149,6 +149,23 @@ async def test_a_member_that_has_lost_its_coordinator_leaves_all_the_same(member
     await until(lambda: owned(first) == [4])
 
 
+async def test_a_stop_whose_caller_is_cancelled_goes_on_to_its_end(members, long, topic):
+    before, first = asyncio.all_tasks(), await members()
+    second = Member(long, first.consumer._group, topic)
+    await second.start()
+    await until(lambda: owned(first, second) == [2, 2])
+
+    stopping = asyncio.create_task(second.stop())
+    await until(lambda: not second.consumer._membership.may_commit)
+    stopping.cancel()
+    await asyncio.wait({stopping})
+
+    assert stopping.cancelled()
+    await until(lambda: owned(first) == [4])
+    await first.stop()
+    await until(lambda: asyncio.all_tasks() <= before)
+
+
 async def test_what_is_committed_while_giving_up_is_stored(members, connection, topic):
     first = await members()
     first.wanted = {Partition(topic, 0): 0, Partition(topic, 1): 0}
