@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.acceptance.project import Project
-from tests.acceptance.services import Services
+from tests.acceptance.services import ON_MYSQL, Services
 
 USERS = ("alice", "bob", "carol")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -100,18 +100,18 @@ def apart_on_mysql(tmp_path, kafka_server, mysql_server):
     _close(services)
 
 
-ON_MYSQL = pytest.param("apart_on_mysql", marks=[pytest.mark.mysql, pytest.mark.kafka])
-
-
 @pytest.fixture(params=["apart", ON_MYSQL])
 def two_processes(request):
     """Quotes and Likes, not yet started, on real Kafka: each with its own PostgreSQL, or where asked for MariaDB."""
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(params=["together", "apart", ON_MYSQL])
+@pytest.fixture(params=["together", "apart"])
 def services(request):
-    """Quotes and Likes, started: in one process on the embedded broker, then in two on real Kafka."""
+    """Quotes and Likes, started: in one process on the embedded broker, then in two on real Kafka.
+
+    A test that is worth its time on MariaDB too names all three: `parametrize("services", [...], indirect=True)`.
+    """
     chosen = request.getfixturevalue(request.param)
     side_by_side(Project.start, chosen.projects)
     return chosen

@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
+import pytest
+
 from events.core.broker import Partition
 from events.kafka.connection import Connection
 from events.kafka.positions import Positions
@@ -10,6 +12,9 @@ from tests.acceptance.project import Project
 from tests.waiting import until_sync
 
 EFFECT_S = 30
+
+ON_MYSQL = pytest.param("apart_on_mysql", marks=[pytest.mark.mysql, pytest.mark.kafka])
+"""A parameter of fixtures: in two processes on MariaDB, where that is asked for."""
 
 
 @dataclass

@@ -1,6 +1,11 @@
 """The two services talk: what is created, changed, removed and liked on one side arrives on the other, once."""
 
+import pytest
 
+from tests.acceptance.services import ON_MYSQL
+
+
+@pytest.mark.parametrize("services", ["together", "apart", ON_MYSQL], indirect=True)
 def test_a_quote_travels_to_likes_and_a_like_travels_back(services):
     created = services.create("Know thyself.")
     quote_id = created.body["id"]
