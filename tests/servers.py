@@ -54,8 +54,9 @@ class _Databases:
 class _MySQLDatabases:
     """Gives out databases of a MariaDB or MySQL server, each made when it is first asked for."""
 
-    def __init__(self, driver, url):
-        self._driver, self._url = driver, urlsplit(url)
+    def __init__(self, server, url, *, driver):
+        self.start, self.stop = server.start, server.stop
+        self._url, self._driver = urlsplit(url), driver
 
     def url(self, database):
         """Return the DATABASE_URL of a database."""
@@ -114,10 +115,10 @@ def postgres_server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def mysql_server():
-    """A real MariaDB or MySQL: `.url(database)`."""
+    """A real MariaDB or MySQL: `.url(database)`, `.stop()`, `.start()` (the same address again)."""
     driver = pytest.importorskip("MySQLdb", reason="mysqlclient is not installed (make test-mysql does it)")
     if url := os.environ.get("TEST_MYSQL"):
-        yield _MySQLDatabases(driver, url)
+        yield _MySQLDatabases(_Theirs(), url, driver=driver)
         return
     try:
         mariadb = MariaDB()
@@ -125,6 +126,6 @@ def mysql_server():
         pytest.skip(str(error))
     try:
         mariadb.start()
-        yield _MySQLDatabases(driver, mariadb.url())
+        yield _MySQLDatabases(mariadb, mariadb.url(), driver=driver)
     finally:
         mariadb.remove()

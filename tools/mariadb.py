@@ -36,28 +36,32 @@ class MariaDB:
         return f"mysql://{ADMIN}@127.0.0.1:{self.port}/{database}"
 
     def start(self):
-        """Start the server and return when it answers."""
+        """Start the server and return when it answers; nothing happens when it runs already."""
+        if self._runs():
+            return
         if not (self.folder / "data").exists():
             self._make()
         with self.log.open("ab") as log:
             where = [f"--socket={self.folder / 'socket'}", "--bind-address=127.0.0.1", f"--port={self.port}"]
             self._running = subprocess.Popen([self.program, *self._data(), *where], cwd="/", stdout=log, stderr=log)
-        if not wait_until(lambda: self._running.poll() is not None or is_taken(self.port), READY_WITHIN_S):
-            self.kill()
-        if self._running.poll() is not None:
+        if not wait_until(lambda: is_taken(self.port) or not self._runs(), READY_WITHIN_S):
+            self.stop()
+        if not self._runs():
             raise ServerError(f"MariaDB does not start; its log says:\n{self._last_words()}")
 
     def stop(self):
-        """Stop the server; what is committed is on disk."""
-        self._end(signal="terminate")
-
-    def kill(self):
-        """End the server as a crash would; the next start recovers."""
-        self._end(signal="kill")
+        """Stop the server: connections are ended, what is committed is on disk."""
+        if self._runs():
+            self._running.terminate()
+            try:
+                self._running.wait(STOPPED_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self._running.kill()
+                self._running.wait()
 
     def remove(self):
-        """End the server and remove its data."""
-        self.kill()
+        """Stop the server and remove its data."""
+        self.stop()
         shutil.rmtree(str(self.folder), ignore_errors=True)
 
     @property
@@ -78,14 +82,8 @@ class MariaDB:
     def _last_words(self):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
 
-    def _end(self, *, signal):
-        if self._running and self._running.poll() is None:
-            getattr(self._running, signal)()
-            try:
-                self._running.wait(STOPPED_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                self._running.kill()
-                self._running.wait()
+    def _runs(self):
+        return self._running is not None and self._running.poll() is None
 
 
 def find_programs():

@@ -1,4 +1,4 @@
-"""The tables: each row gives back the record that it was given, on SQLite and PostgreSQL."""
+"""The tables: each row gives back the record that it was given, on SQLite, PostgreSQL and MariaDB."""
 
 from io import StringIO
 
@@ -17,6 +17,7 @@ ODD = (
     ("odd", b"\xff\x00"),
     ("nul", b"\0"),
     ("é", "é".encode()),
+    ("😀", "😀".encode()),
 )
 
 

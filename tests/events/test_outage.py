@@ -1,25 +1,30 @@
-"""PostgreSQL goes away and comes back: no attempt is spent, nothing is buried, the effect comes once."""
+"""PostgreSQL or MariaDB goes away and comes back: no attempt is spent, nothing is buried, the effect comes once."""
 
 import pytest
 from django.db import transaction
 
 from events.core.outcome import DONE, Outage
 from events.core.retry import RetryPolicy
+from tests.databases import SERVERS
 from tests.effects import Happened, aeffects, awrite, write
 
 NO_SECOND_CHANCE = RetryPolicy(attempts=1)
 
 
+ON_SERVERS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SERVERS]
+
+
 @pytest.fixture
-def stopped(postgres_server):
-    """Stops the server for the length of a test's block, and brings it back."""
-    yield postgres_server.stop
-    postgres_server.start()
+def server(request, outbox_database):
+    """The server of this test's database. When the test ends it runs again."""
+    server = request.getfixturevalue(f"{outbox_database.removeprefix('outbox_')}_server")
+    yield server
+    server.start()
 
 
-@pytest.mark.parametrize("outbox_database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("outbox_database", ON_SERVERS, indirect=True)
 @pytest.mark.parametrize("kind", ["sync", "async"])
-async def test_an_outage_is_not_a_failure_of_the_event(shop, threads, postgres_server, stopped, kind):
+async def test_an_outage_is_not_a_failure_of_the_event(shop, threads, server, kind):
     if kind == "sync":
         shop.subscriber(Happened, name="note")(lambda event: write(event.thing))
     else:
@@ -33,9 +38,9 @@ async def test_an_outage_is_not_a_failure_of_the_event(shop, threads, postgres_s
     undecodable = shop.record(Happened(thing="bad"), value=b"{")
     assert await handling.handle([before]) == [DONE]
 
-    stopped()
+    server.stop()
     outcomes = await handling.handle([during]) + await handling.handle([during]) + await handling.handle([undecodable])
-    postgres_server.start()
+    server.start()
 
     assert [type(outcome) for outcome in outcomes] == [Outage, Outage, Outage]
     assert handling.attempts.count(during, "note") == 0
@@ -43,10 +48,8 @@ async def test_an_outage_is_not_a_failure_of_the_event(shop, threads, postgres_s
     assert await aeffects() == ["before", "during"]
 
 
-@pytest.mark.parametrize("outbox_database", ["postgres"], indirect=True)
-async def test_a_subscriber_that_runs_while_the_database_goes_away_is_handed_the_event_again(
-    shop, threads, postgres_server, stopped
-):
+@pytest.mark.parametrize("outbox_database", ON_SERVERS, indirect=True)
+async def test_a_subscriber_that_runs_while_the_database_goes_away_is_handed_the_event_again(shop, threads, server):
     calls = []
 
     @shop.subscriber(Happened)
@@ -54,12 +57,12 @@ async def test_a_subscriber_that_runs_while_the_database_goes_away_is_handed_the
         calls.append(event.thing)
         write("first" if len(calls) == 1 else "second")
         if len(calls) == 1:
-            stopped()
+            server.stop()
 
     handling, record = shop.handling(threads, NO_SECOND_CHANCE), shop.record(Happened(thing="one"))
 
     first = await handling.handle([record])
-    postgres_server.start()
+    server.start()
     second = await handling.handle([record])
 
     assert isinstance(first[0], Outage)
@@ -67,7 +70,7 @@ async def test_a_subscriber_that_runs_while_the_database_goes_away_is_handed_the
     assert await aeffects() == ["second"]
 
 
-@pytest.mark.parametrize("outbox_database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("outbox_database", ON_SERVERS, indirect=True)
 async def test_a_connection_that_was_cut_while_idle_is_no_failure_either(shop, threads, outbox_database, monkeypatch):
     monkeypatch.setattr("events.database.IDLE_S", 0.0)
     shop.subscriber(Happened, name="note")(lambda event: write(event.thing))
@@ -85,11 +88,16 @@ async def test_a_connection_that_was_cut_while_idle_is_no_failure_either(shop, t
 
 
 def _backend(alias):
-    with transaction.get_connection(alias).cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
+    connection = transaction.get_connection(alias)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()" if connection.vendor == "postgresql" else "SELECT connection_id()")
         return cursor.fetchone()[0]
 
 
 def _cut(alias, backend):
-    with transaction.get_connection(alias).cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+    connection = transaction.get_connection(alias)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+        else:
+            cursor.execute("KILL %s", [backend])
