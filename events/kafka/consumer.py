@@ -155,7 +155,8 @@ class KafkaConsumer:
         """Leave the group. aiokafka would wait for a join that is parked, and takes no second try when it fails."""
         if at_rest:
             await bounded(client._coordinator.close(), STOP_S)
-        await bounded(client._fetcher.close(), CLOSE_S)  # first: what it wakes nobody needs to hear of as an error
+        await bounded(client._fetcher.close(), CLOSE_S)
+        client._subscription.register_fetch_waiters(())  # with the fetcher closed nobody looks at their error any more
         client._subscription.abort_waiters(KafkaError("The consumer was stopped."))
         await bounded(_cancel(client._coordinator._coordination_task), CLOSE_S)
         if self._leaving is not None:

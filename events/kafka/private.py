@@ -43,6 +43,7 @@ CONSUMER: Names = {
     "_coordinator._stop_commit_offsets_refresh_task": "to stop while a join is parked",
     "_fetcher.close": "to stop while a join is parked",
     "_subscription.abort_waiters": "to wake a fetch that waits for an assignment when the consumer stops",
+    "_subscription.register_fetch_waiters": "to wake only those fetches that hear of it",
     "_subscription.subscription": "to know the position without waiting for it, and when the ownership changes",
 }
 LISTENER: Names = {
