@@ -287,15 +287,14 @@ async def test_a_fetch_that_comes_while_it_stops_leaves_no_error_behind(mock_clu
     async def close_while_somebody_fetches_on():
         await close()
         if not fetches:
-            fetches.append(asyncio.create_task(client.getmany(NOWHERE, timeout_ms=200)))
-            fetches.append(asyncio.create_task(client._fetcher.fetched_records([NOWHERE], 0.2)))  # it waited for a join
+            begun = client._fetcher.fetched_records([NOWHERE], 0.2)  # it waited for a join
+            fetches.extend(map(asyncio.create_task, (client.getmany(NOWHERE, timeout_ms=200), begun)))
             await asyncio.sleep(0)
 
     client._fetcher.close = close_while_somebody_fetches_on
 
     await consumer.stop()
     await asyncio.wait(fetches)
-
     assert [type(one.exception()) for one in fetches] == [ConsumerStoppedError, NoneType]
     gc.collect()
     assert said == []
