@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 COMMIT_S = 10.0
 STOP_S = 5.0
 CLOSE_S = 1.0
+LEAVE_S = 3.0
+"""Seconds to leave out of the middle of a join: who goes without a word holds the group up for a session."""
 CANCEL_AGAIN_S = 0.1
 
 SECOND_MEMBER = (
@@ -158,9 +160,11 @@ class KafkaConsumer:
         await bounded(client._fetcher.close(), CLOSE_S)
         client._subscription.register_fetch_waiters(())  # with the fetcher closed nobody looks at their error any more
         client._subscription.abort_waiters(KafkaError("The consumer was stopped."))
-        await bounded(_cancel(client._coordinator._coordination_task), CLOSE_S)
+        if not client._coordinator._closing.done():
+            client._coordinator._closing.set_result(None)  # it joins once more at most, whatever becomes of the cancel
+        await bounded(_cancel(client._coordinator._coordination_task), STOP_S)
         if self._leaving is not None:
-            await bounded(self._leaving.leave(), CLOSE_S)
+            await bounded(self._leaving.leave(), CLOSE_S if at_rest else LEAVE_S)
 
     async def _end_the_join(self) -> None:
         if self._joining is not None:

@@ -7,16 +7,18 @@ watched, for the id under which the group knows us: aiokafka forgets it when its
     second JoinGroup  parked until everybody has come
     LeaveGroup        not sent by aiokafka while a join is parked, or while it looks for the coordinator
 
-The first one is therefore never cancelled: `leave` takes its answer. A group whose new member was stopped in that
-moment stood still for the whole session (measured).
+The first one is therefore not cancelled with the join: `leave` takes its answer. A group whose new member was stopped
+in that moment stood still for the whole session (measured).
 """
 
 import asyncio
 from typing import Any
 
 from aiokafka.client import CoordinationType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoError, UnknownMemberIdError, for_code
 from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest
+
+_LEFT = (NoError, UnknownMemberIdError)
 
 
 class Leaving:
@@ -32,17 +34,18 @@ class Leaving:
     async def leave(self) -> None:
         """Leave the group, unless that is done. Raises aiokafka's errors. Call it when nothing can join any more.
 
-        Over the ordinary connection: the coordinator's own is blocked while a join is parked on it.
+        Over the ordinary connection: the coordinator's own is blocked while a join is parked on it. The coordinator is
+        looked up: it may have moved, and aiokafka counts a LeaveGroup that it answers with an error as done.
         """
         coordinator = self._coordinator
         if self._first is not None:
             await self._hear_of_the_first(self._first)
-        coordinator.reset_generation()  # or stop() tries it once more, on the blocked connection
+        coordinator.reset_generation()  # or a heartbeat that still runs would go on under this id
         if self._member_id:
-            node = coordinator.coordinator_id
-            if node is None:
-                node = await self._client.coordinator_lookup(CoordinationType.GROUP, coordinator.group_id)
-            await self._client.send(node, LeaveGroupRequest(coordinator.group_id, self._member_id))
+            node = await self._client.coordinator_lookup(CoordinationType.GROUP, coordinator.group_id)
+            answer = await self._client.send(node, LeaveGroupRequest(coordinator.group_id, self._member_id))
+            if (error := for_code(answer.error_code)) not in _LEFT:
+                raise error
             self._member_id = ""
 
     async def _request(self, request: Any) -> Any:
@@ -53,8 +56,8 @@ class Leaving:
             return await self._hear_of_the_first(asyncio.shield(self._first))
         answer = await self._send(request)
         if joins:
-            self._member_id = answer.member_id
-        elif isinstance(request, LeaveGroupRequest):
+            self._member_id = answer.member_id or self._member_id  # an error's may have none
+        elif isinstance(request, LeaveGroupRequest) and for_code(answer.error_code) in _LEFT:
             self._member_id = ""
         return answer
 
