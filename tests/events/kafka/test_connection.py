@@ -159,7 +159,7 @@ def test_the_password_is_in_no_repr():
 
 async def test_the_password_is_in_no_error_and_no_log(mock_cluster, caplog, monkeypatch):
     """The mock knows no SASL: the log-in fails after the password was taken into use."""
-    monkeypatch.setattr(logs, "_limit", logs.RateLimit())
+    monkeypatch.setattr(logs, "_FILTERS", (logs.RateLimit(), logs.NoLogIn()))
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("aiokafka")]:
         monkeypatch.setattr(logging.getLogger(name), "filters", [])  # earlier tests may have used up what may be said
     connection = Connection(mock_cluster.address, producer=SASL, consumer=SASL)
