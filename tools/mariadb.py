@@ -39,6 +39,8 @@ class MariaDB:
         """Start the server and return when it answers; nothing happens when it runs already."""
         if self._runs():
             return
+        if is_taken(self.port):
+            raise ServerError(f"Port {self.port}, where MariaDB ran, is taken by another program.")
         if not (self.folder / "data").exists():
             self._make()
         with self.log.open("ab") as log:

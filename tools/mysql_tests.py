@@ -29,7 +29,8 @@ def main(arguments):
     if not has_driver():
         print("Compiling mysqlclient ...", flush=True)
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        subprocess.run([*pip, "-c", "constraints.txt", "-e", ".[mysql]"], cwd=str(ROOT), check=True)
+        if subprocess.call([*pip, "-c", "constraints.txt", "-e", ".[mysql]"], cwd=str(ROOT)):
+            return "mysqlclient could not be installed: what pip says above tells why."
     return subprocess.call([sys.executable, "-m", "pytest", "-m", "mysql", *arguments], cwd=str(ROOT))
 
 
