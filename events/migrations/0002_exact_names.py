@@ -1,4 +1,7 @@
-"""Names that differ in case or accent only are different names, on MySQL and MariaDB too. Elsewhere nothing changes."""
+"""Names that differ in case or accent only are different names, on MySQL and MariaDB too.
+
+PostgreSQL has nothing to do; SQLite copies three tables.
+"""
 
 from django.db import migrations
 
