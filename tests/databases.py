@@ -5,6 +5,7 @@ so threads see what others have committed.
 """
 
 import shutil
+import threading
 
 import pytest
 from django.apps import apps
@@ -57,6 +58,7 @@ def outbox_database(request, settings, tmp_path, django_db_blocker):
         _add(alias, database)
         _empty(alias)
         yield alias
+        _let_threads_end("aatomic")
         _remove(alias)
 
 
@@ -74,6 +76,13 @@ def other_thread(outbox_database):
     thread = DatabaseThread("other")
     yield thread
     thread.shutdown()
+
+
+def _let_threads_end(name):
+    """Wait for those that close their connection while they end: without its alias they would leave it open."""
+    for thread in threading.enumerate():
+        if thread.name == name:
+            thread.join(30)
 
 
 def _add(alias, database):
