@@ -14,7 +14,7 @@ from typing import Any
 
 from aiokafka.protocol.metadata import MetadataRequest
 
-from events.core.errors import BrokerUnavailable
+from events.core.errors import BrokerUnavailable, ClientRefused
 from events.kafka import private
 from events.kafka.failures import APPLY, described
 from events.kafka.reach import watch
@@ -104,6 +104,13 @@ async def missing_topics(client: Any, topics: Collection[str]) -> dict[str, str]
             raise BrokerUnavailable("The brokers do not say which topics there are.")
     unknown = [topic for topic in missing if client.cluster.partitions_for_topic(topic) is None]
     return {topic: _why_missing(topic, client.cluster.unauthorized_topics) for topic in unknown}
+
+
+async def require_topics(client: Any, topics: Collection[str]) -> None:
+    """Raise what is wrong with topics that cannot be used: `ClientRefused` for a right, else `BrokerUnavailable`."""
+    if missing := await missing_topics(client, topics):
+        denied = missing.keys() & client.cluster.unauthorized_topics
+        raise (ClientRefused if denied else BrokerUnavailable)(" ".join(missing.values()))
 
 
 def _why_missing(topic: str, unauthorized: Collection[str]) -> str:

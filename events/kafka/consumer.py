@@ -16,7 +16,7 @@ from events.core.broker import Owner, Partition, Record
 from events.core.errors import BrokerUnavailable, ClientRefused, MembershipLost
 from events.kafka import private
 from events.kafka.assignor import Assignor
-from events.kafka.client import bounded, close, missing_topics, prepare
+from events.kafka.client import bounded, close, prepare, require_topics
 from events.kafka.connection import Connection
 from events.kafka.failures import described, membership_lost, unavailable
 from events.kafka.leaving import Leaving
@@ -87,9 +87,7 @@ class KafkaConsumer:
         private.require(client, private.CONSUMER)
         membership.guard(client._coordinator)
         self._leaving = Leaving(client)
-        if missing := await missing_topics(client._client, self._topics):
-            denied = missing.keys() & client._client.cluster.unauthorized_topics
-            raise (ClientRefused if denied else BrokerUnavailable)(" ".join(missing.values()))
+        await require_topics(client._client, self._topics)
         client.subscribe(self._topics, listener=membership)
         try:
             await client.getmany(NOWHERE)  # returns with the first assignment, raises what prevents it

@@ -11,9 +11,9 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from events.core.broker import Partition, Record
-from events.core.errors import BrokerUnavailable, ClientRefused
+from events.core.errors import BrokerUnavailable
 from events.kafka import private
-from events.kafka.client import bounded, close, missing_topics, prepare
+from events.kafka.client import bounded, close, prepare, require_topics
 from events.kafka.connection import Connection
 from events.kafka.failures import unavailable
 from events.kafka.logs import calm_logs
@@ -78,9 +78,7 @@ class KafkaListener:
         prepare(client._client, told=self._hear)
         await client.start()
         private.require(client, private.LISTENER)
-        if missing := await missing_topics(client._client, self._topics):
-            denied = missing.keys() & client._client.cluster.unauthorized_topics
-            raise (ClientRefused if denied else BrokerUnavailable)(" ".join(missing.values()))
+        await require_topics(client._client, self._topics)
         here = self._here()
         known = {one: heard[place] for one in here if (place := Partition(*one)) in heard}
         others = [one for one in here if one not in known]
