@@ -13,8 +13,9 @@ import pytest
 from confluent_kafka import admin
 
 from tests.certificates import Authority
-from tools.kafka import Extra, Kafka, find_java, find_maven, has_jars
-from tools.server import ServerError, free_port
+from tests.servers import need_kafka
+from tools.kafka import Extra, Kafka
+from tools.server import free_port
 
 USER, PASSWORD = "shop-of-the-tests", "hunter2-is-the-password"
 GUEST = "guest-of-the-tests"
@@ -100,11 +101,7 @@ def secured(folder):
 @pytest.fixture(scope="module")
 def secured_kafka(tmp_path_factory):
     """A secured Kafka that runs, where the user and the certificate have their rights."""
-    try:
-        find_java()
-        has_jars() or find_maven()
-    except ServerError as error:
-        pytest.skip(str(error))
+    need_kafka()
     if not shutil.which("openssl"):
         pytest.skip("openssl makes the certificates, and was not found: install it (Debian: openssl).")
     server = secured(tmp_path_factory.mktemp("secured-kafka"))

@@ -77,17 +77,22 @@ def _stop_on_sigterm():
     signal.signal(signal.SIGTERM, before)
 
 
+def need_kafka():
+    """Skip the test where no Kafka can be started."""
+    try:
+        find_java()
+        has_jars() or find_maven()
+    except ServerError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory):
     """A real Apache Kafka 4: `.address`, `.stop()`, `.start()` (the same address again), `.kill()`."""
     if address := os.environ.get("TEST_KAFKA"):
         yield _TheirKafka(address)
         return
-    try:
-        find_java()
-        has_jars() or find_maven()
-    except ServerError as error:
-        pytest.skip(str(error))
+    need_kafka()
     kafka = Kafka(tmp_path_factory.mktemp("kafka"))
     try:
         kafka.start()
