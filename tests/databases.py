@@ -15,7 +15,8 @@ from django.db import connections
 from config.database_url import SQLITE_OPTIONS, database_from
 from events.database import DatabaseThread
 
-SERVERS = ("postgres", "mysql")
+ON_SERVERS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgres", "mysql")]
+"""The parameters of `outbox_database` that are servers, which can go away."""
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +45,7 @@ def _settings_of(url, django_db_blocker):
     return settings
 
 
-@pytest.fixture(params=["sqlite", *(pytest.param(name, marks=getattr(pytest.mark, name)) for name in SERVERS)])
+@pytest.fixture(params=["sqlite", *ON_SERVERS])
 def outbox_database(request, settings, tmp_path, django_db_blocker):
     """An empty database with the tables of events; its alias, which is `EVENTS["DATABASE"]`."""
     alias = f"outbox_{request.param}"

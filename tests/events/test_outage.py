@@ -5,13 +5,10 @@ from django.db import transaction
 
 from events.core.outcome import DONE, Outage
 from events.core.retry import RetryPolicy
-from tests.databases import SERVERS
+from tests.databases import ON_SERVERS
 from tests.effects import Happened, aeffects, awrite, write
 
 NO_SECOND_CHANCE = RetryPolicy(attempts=1)
-
-
-ON_SERVERS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SERVERS]
 
 
 @pytest.fixture
