@@ -14,7 +14,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from tools.install import ROOT
+from tools.install import ROOT, say
 from tools.mariadb import find_programs
 from tools.server import ServerError
 
@@ -27,7 +27,7 @@ def main(arguments):
     if lacking := missing():
         return f"To test on MariaDB or MySQL install these first (Debian's names): {' '.join(lacking)}"
     if not has_driver():
-        print("Compiling mysqlclient ...", flush=True)
+        say("Compiling mysqlclient ...")
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         if subprocess.call([*pip, "-c", "constraints.txt", "-e", ".[mysql]"], cwd=str(ROOT)):
             return "mysqlclient could not be installed: what pip says above tells why."
