@@ -48,7 +48,7 @@ class QuoteLikes(Socket):
     the database does not answer.
     """
 
-    told: int | None = None
+    shown: int | None = None
     looking: asyncio.Task[None] | None = None
 
     @override
@@ -93,8 +93,8 @@ class QuoteLikes(Socket):
             return
         if likes is None:
             await self.close(UNKNOWN)
-        elif more or likes != self.told:
-            self.told = likes
+        elif more or likes != self.shown:
+            self.shown = likes
             await self.send(text_data=msgspec.json.encode({"id": self.quote_id, "likes": likes, **more}).decode())
 
 
