@@ -38,11 +38,11 @@ async def topic(admin):
 
 @pytest.fixture
 async def members(connection, topic):
-    """Makes started members of one group, and stops them at the end."""
+    """Makes started members of one group, over `connection` or another one, and stops them at the end."""
     made, group = [], f"group-{uuid.uuid4().hex[:8]}"
 
-    async def make():
-        made.append(Member(connection, group, topic))
+    async def make(at=connection):
+        made.append(Member(at, group, topic))
         await made[-1].start()
         return made[-1]
 

@@ -18,7 +18,7 @@ from events.kafka.connection import Connection
 from events.kafka.consumer import KafkaConsumer
 from events.kafka.positions import Positions
 from tests.events.kafka.conftest import QUICK
-from tests.events.kafka.owner import Member, RecordingOwner, owned, send
+from tests.events.kafka.owner import RecordingOwner, owned, send
 from tests.waiting import until
 
 
@@ -66,9 +66,7 @@ async def test_a_member_that_waits_for_a_slow_one_can_stop_and_leaves_nothing_be
 
 
 async def test_a_member_that_waits_for_a_slow_one_in_a_rebalance_stops_and_leaves_soon(members, long, topic):
-    slow = await members()
-    quick = Member(long, slow.consumer._group, topic)
-    await quick.start()
+    slow, quick = await members(), await members(long)
     await until(lambda: owned(slow, quick) == [2, 2])
     may_go_on, settled = asyncio.Event(), len(quick.owner.calls)
     slow.owner._on_give_up = may_go_on.wait
@@ -90,9 +88,7 @@ async def test_a_member_that_waits_for_a_slow_one_in_a_rebalance_stops_and_leave
 
 
 async def test_a_member_that_stops_while_aiokafka_ends_its_heartbeat_does_not_join_anew(members, long, topic):
-    slow = await members()
-    quick = Member(long, slow.consumer._group, topic)
-    await quick.start()
+    slow, quick = await members(), await members(long)
     await until(lambda: owned(slow, quick) == [2, 2])
     coordinator, ending, may_go_on = quick.consumer._client._coordinator, asyncio.Event(), asyncio.Event()
 
@@ -143,9 +139,7 @@ async def test_a_member_that_stops_before_it_hears_its_id_holds_nobody_up(member
 
 
 async def test_a_member_that_has_lost_its_coordinator_leaves_all_the_same(members, long, topic):
-    first = await members()
-    second = Member(long, first.consumer._group, topic)
-    await second.start()
+    first, second = await members(), await members(long)
     await until(lambda: owned(first, second) == [2, 2])
     second.consumer._client._coordinator.coordinator_dead()  # as after a connection that was cut
 
@@ -167,8 +161,7 @@ async def test_a_member_whose_leaving_is_refused_by_a_coordinator_that_has_moved
         return await plain(self, request, **options)
 
     monkeypatch.setattr(AIOKafkaConnection, "send", refuse_once)
-    second = Member(long, first.consumer._group, topic)
-    await second.start()
+    second = await members(long)
     await until(lambda: owned(first, second) == [2, 2])
 
     await second.stop()
@@ -179,8 +172,7 @@ async def test_a_member_whose_leaving_is_refused_by_a_coordinator_that_has_moved
 
 async def test_a_stop_whose_caller_is_cancelled_goes_on_to_its_end(members, long, topic):
     before, first = asyncio.all_tasks(), await members()
-    second = Member(long, first.consumer._group, topic)
-    await second.start()
+    second = await members(long)
     await until(lambda: owned(first, second) == [2, 2])
 
     coordinator, closing, may_go_on = second.consumer._client._coordinator, asyncio.Event(), asyncio.Event()
