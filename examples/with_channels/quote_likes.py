@@ -44,6 +44,8 @@ def group_of(quote_id: int) -> str:
 class QuoteLikes(Socket):
     """`ws/quotes/<id>/`: `{"id", "likes"}` at first and as a correction, `{"id", "likes", "username"}` for each like.
 
+    The number is the newest, so of two likes that come together the first one may be told with the number of both.
+
     Closed with 4401 where nobody is signed in, with 4404 where there is no such quote (any more), and with 1013 where
     the database does not answer.
     """
