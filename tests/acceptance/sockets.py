@@ -62,6 +62,13 @@ def said(socket):
     return json.loads(socket.recv(WAIT_S))
 
 
+def told_of(socket, username):
+    """What is told with this name. A socket that looks by itself meanwhile may tell the number first, without one."""
+    while (told := said(socket)).get("username") != username:
+        assert "username" not in told, told
+    return told
+
+
 def code_of(socket):
     """The code with which the other side closes the socket."""
     try:

@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.acceptance.services import Services
-from tests.acceptance.sockets import SERVERS, SocketProject, Visitor, code_of, environment, said
+from tests.acceptance.sockets import SERVERS, SocketProject, Visitor, code_of, environment, said, told_of
 
 TITLE = "The sun, too, shines into cesspools and is not polluted. — Diogenes"
 STOP_S = 12
@@ -74,12 +74,11 @@ def test_a_socket_of_one_process_hears_a_like_that_another_one_takes(pair):
     with alice.likes_of(here, quote_id) as mine, alice.likes_of(there, quote_id) as other:
         assert said(mine) == said(other) == {"id": quote_id, "likes": 0}
 
-        like(there, quote_id, "bob")
-        like(here, quote_id, "carol")
+        for likes, (project, who) in enumerate([(there, "bob"), (here, "carol")], start=1):
+            like(project, quote_id, who)  # the next one only once this is told: each is told with the newest number
 
-        told = [{"id": quote_id, "likes": likes, "username": who} for likes, who in ((1, "bob"), (2, "carol"))]
-        assert [said(mine), said(mine)] == told
-        assert [said(other), said(other)] == told
+            told = {"id": quote_id, "likes": likes, "username": who}
+            assert [told_of(mine, who), told_of(other, who)] == [told, told]
 
 
 @pytest.mark.embedded
@@ -93,7 +92,7 @@ def test_only_who_may_is_let_in(project, server):
     with alice.likes_of(project, quote_id) as mine:
         assert said(mine) == {"id": quote_id, "likes": 0}
         like(project, quote_id)
-        assert said(mine) == {"id": quote_id, "likes": 1, "username": "bob"}
+        assert told_of(mine, "bob") == {"id": quote_id, "likes": 1, "username": "bob"}
     with project.socket(f"/ws/quotes/{quote_id}/") as nobody:
         assert code_of(nobody) == 4401
     with alice.likes_of(project, 4711) as unknown:
