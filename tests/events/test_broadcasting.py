@@ -18,6 +18,7 @@ from events.core.errors import BrokerUnavailable
 from events.core.registry import registry
 from events.development import embedded_use
 from events.embedded.client import status, stop
+from events.health import health_of
 from events.sending import asend
 from events.worker import broadcasting, consumers, sending
 from tests.effects import Elsewhere, Happened
@@ -46,6 +47,11 @@ def embedded(settings, tmp_path):
     until_sync(lambda: stop(folder) is None)
 
 
+async def hear(*runs):
+    """Wait until all broadcasts of these runs are heard: a start waits for that 5 s at most."""
+    await until(lambda: all(health_of(run).process().state == "running" for run in runs), 60)
+
+
 @pytest.mark.embedded
 async def test_what_is_sent_after_the_start_is_heard_by_every_process_and_nothing_before(embedded, declared):
     heard = []
@@ -53,7 +59,8 @@ async def test_what_is_sent_after_the_start_is_heard_by_every_process_and_nothin
 
     async with up(sending):
         await asend(Happened(thing="before"))
-        async with up(broadcasting), up(broadcasting):
+        async with up(broadcasting) as one, up(broadcasting) as other:
+            await hear(one, other)
             await asend(Happened(thing="after"))
             await until(lambda: len(heard) >= 2, 30)
         await asend(Happened(thing="late"))
@@ -76,7 +83,8 @@ async def test_a_subscriber_that_hangs_or_raises_holds_up_no_other_and_no_stop(e
         heard.append(event.number)
         raise ValueError("each time")
 
-    async with asyncio.timeout(60), up(sending), up(broadcasting):
+    async with asyncio.timeout(60), up(sending), up(broadcasting) as run:
+        await hear(run)
         for number in range(5):
             await asend(Happened(thing="one", number=number))
         await until(lambda: len(heard) >= 5, 30)
@@ -95,7 +103,8 @@ async def test_a_sync_call_that_outlives_the_stop_is_not_said_to_come_again(embe
         begun.set()
         may_end.wait(60)
 
-    async with asyncio.timeout(60), up(sending), up(broadcasting):
+    async with asyncio.timeout(60), up(sending), up(broadcasting) as run:
+        await hear(run)
         await asend(Happened(thing="one"))
         await until(begun.is_set, 30)
     may_end.set()
@@ -109,7 +118,8 @@ async def test_when_the_embedded_broker_is_replaced_it_listens_to_the_new_one(em
     heard = []
     declared.subscriber(Happened, broadcast=True, name="push")(lambda event: heard.append(event.thing))
 
-    async with asyncio.timeout(60), up(sending), up(broadcasting):
+    async with asyncio.timeout(60), up(sending), up(broadcasting) as run:
+        await hear(run)
         await asend(Happened(thing="before"))
         await until(lambda: heard)
         os.kill(status(embedded).pid, signal.SIGKILL)
