@@ -50,4 +50,4 @@ class Running:
 
     async def __aexit__(self, *_):
         self.relay.stop()
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, 30)

@@ -76,15 +76,15 @@ async def test_after_a_cancellation_a_thread_is_lent_again_only_when_it_is_idle(
 
     async def hang():
         async with threads.borrowed() as thread:
-            await thread.run(lambda: (used.append(ident()), started.set(), may_end.wait(10)))
+            await thread.run(lambda: (used.append(ident()), started.set(), may_end.wait(60)))
 
     hanging = asyncio.create_task(hang())
-    assert await asyncio.to_thread(started.wait, 10)
+    assert await asyncio.to_thread(started.wait, 30)
     hanging.cancel()
     with pytest.raises(asyncio.CancelledError):
         await hanging
 
-    async with asyncio.timeout(5):  # behind the one that hangs it would wait for longer
+    async with asyncio.timeout(30):  # behind the one that hangs it would wait for longer
         other = await _ident_of_borrowed(threads)
     may_end.set()
     await until(lambda: len(threads._idle) == 2)
@@ -137,8 +137,8 @@ async def test_a_thread_that_hangs_is_left_alone_after_a_time_limit(caplog):
     started, may_end = threading.Event(), threading.Event()
     threads = DatabaseThreads(1)
     async with threads.borrowed() as thread:
-        thread.submit(lambda: (started.set(), may_end.wait(10)))
-        assert await asyncio.to_thread(started.wait, 10)
+        thread.submit(lambda: (started.set(), may_end.wait(60)))
+        assert await asyncio.to_thread(started.wait, 30)
 
         await threads.close(within_s=0.05)
 

@@ -98,18 +98,18 @@ def test_two_who_hold_the_same_record_have_one_effect(outbox_database, database_
     def slow(new):
         write("effect")
         inside.set()
-        assert may_end.wait(10)
+        assert may_end.wait(30)
         if not first_commits:
             raise ValueError
 
     zombie = database_thread.submit(inbox.handle_once, "shop/count", [event], call=slow)
-    assert inside.wait(10)
+    assert inside.wait(30)
     owner = other_thread.submit(inbox.handle_once, "shop/count", [event], call=lambda _: write("effect"))
     assert not owner.done()  # it waits for the other one's transaction
     may_end.set()
 
-    assert owner.result(10) is not first_commits
-    assert (zombie.exception(10) is None) is first_commits
+    assert owner.result(30) is not first_commits
+    assert (zombie.exception(30) is None) is first_commits
     assert effects() == ["effect"]
 
 

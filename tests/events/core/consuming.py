@@ -11,7 +11,8 @@ from events.testing.memory import MemoryBroker
 
 TOPIC, GROUP = "quotes", "likes"
 ZERO = Partition(TOPIC, 0)
-QUICK = EngineOptions(commit_interval_s=0.005, drain_s=5.0)
+QUICK = EngineOptions(commit_interval_s=0.005, drain_s=60.0, stop_s=80.0)
+"""Commits at once. Its limits are for who hangs: no machine stands still for so long."""
 
 
 async def done(records):

