@@ -3,6 +3,7 @@
 SCREENSHOTS in the environment names a folder for pictures; else they go to a folder of the test.
 """
 
+import json
 import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,12 +80,13 @@ def window(chromium, project):
     """Opens windows, each of a browser of its own, that complain about every fault of a script or of the policy."""
     faults, contexts = [], []
 
-    def opened(user=None):
+    def opened(user=None, prepare=lambda page: None):
         context = chromium.new_context(base_url=project.address, viewport=WIDE, color_scheme="light")
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda line: "Content Security Policy" in line.text and faults.append(line.text))
+        prepare(page)
         if user:
             page.goto("/login/?next=/sockets/")
             page.fill("#id_username", user)
@@ -153,6 +155,31 @@ def test_a_like_in_one_browser_appears_in_the_other_without_a_reload(window, quo
         assert page.evaluate("window.neverReloaded")
     expect(of(alices, quote_id).locator("button.heart")).to_have_attribute("aria-pressed", "true")
     expect(of(bobs, quote_id).locator("button.heart")).to_have_attribute("aria-pressed", "false")
+
+
+def test_who_likes_is_said_also_when_the_number_came_before(window, quote_id):
+    alices = window("alice", corrected_first)
+
+    of(alices, quote_id).locator("button.heart").click()
+
+    expect(alices.locator("#said")).to_contain_text("alice likes")
+    expect(of(alices, quote_id).locator(".number")).to_have_text("1")
+
+
+def corrected_first(page):
+    """Have each number told without a name before it is told with one, as by a socket that looks in between."""
+
+    def pass_on(route):
+        server = route.connect_to_server()
+
+        def told(text):
+            like = json.loads(text)
+            route.send(json.dumps({"id": like["id"], "likes": like["likes"]}))
+            route.send(text)
+
+        server.on_message(told)
+
+    page.route_web_socket("**/ws/quotes/**", pass_on)
 
 
 def test_a_stranger_reads_and_echoes_but_is_told_no_likes(window, project, quote_id):

@@ -61,8 +61,8 @@ function keep(path, heard) { // opens a socket and opens it again when it is los
 function onLikes(text) {
   const { id, likes, username } = JSON.parse(text);
   const quote = byId(`quote-${id}`);
-  if (!showLikes(quote, likes)) return;
-  if (username) say(`${username} likes: ${quote.querySelector("blockquote").textContent.slice(0, 60)}`);
+  showLikes(quote, likes);
+  if (username) say(`${username} likes: ${quote.querySelector("blockquote").textContent.slice(0, 60)}`); // the number may have come before
 }
 
 async function like(form) {
