@@ -10,6 +10,7 @@ from tests.acceptance.project import Project
 from tests.acceptance.services import ON_MYSQL, Services
 
 USERS = ("alice", "bob", "carol")
+PATIENCE_MS = 60_000  # what is expected of a page may take its time on a busy machine
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SERVICES = {"quotes": "examples.quotes.settings", "likes": "tests.acceptance.ledger.likes_settings"}
 
@@ -125,6 +126,7 @@ def chromium():
     if found is None:
         pytest.skip(f"no Chromium: install one of {', '.join(CHROMIUM)}")
     with playwright.sync_playwright() as started:
+        playwright.expect.set_options(timeout=PATIENCE_MS)
         browser = started.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()

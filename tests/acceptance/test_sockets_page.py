@@ -58,14 +58,6 @@ def project(tmp_path_factory):
     assert "Traceback" not in project.log
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _patience():
-    """What is expected may take its time on a busy machine."""
-    playwright.expect.set_options(timeout=60_000)
-    yield
-    playwright.expect.set_options(timeout=5_000)
-
-
 @pytest.fixture
 def quote_id(project):
     """A new quote, the first on the page, that nobody likes yet. Likes knows it."""
