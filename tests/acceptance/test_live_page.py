@@ -152,10 +152,10 @@ def test_a_lost_connection_is_told_and_found_again(page, together, quote_id):
     expect(page.locator("#status-text")).to_contain_text("Connection lost")
 
     together.quotes.start()
-    expect(page.locator("#status-text")).to_have_text("Live again", timeout=30_000)
+    expect(page.locator("#status-text")).to_have_text("Live again")
     together.wait_for_copy(quote_id)
     together.like(quote_id, "bob")
-    expect(of(page, quote_id).locator(".number")).to_have_text("1", timeout=30_000)
+    expect(of(page, quote_id).locator(".number")).to_have_text("1")
     ids = page.locator("#passed li").evaluate_all("lines => lines.map(line => line.dataset.id)")
     assert len(ids) == len(set(ids))
     assert "Finished server process" in together.quotes.log
@@ -208,10 +208,11 @@ def test_an_event_is_listed_with_the_time_that_it_took(page, quote_id):
     page.goto("/")
     live(page)
 
-    line = page.locator("#passed li", has_text=f"{quote_id}").first
+    own_key = page.locator(".key").get_by_text(str(quote_id), exact=True)
+    line = page.locator("#passed li").filter(has=own_key)
 
     expect(line.locator(".type")).to_have_text("QuoteCreated")
-    expect(line.locator(".took")).to_have_text(re.compile(r"^[\d,]+ m?s$"))
+    expect(line.locator(".took")).to_have_text(re.compile(r"^(\d+ ms|waited [\d,]+ (s|min|h))$"))  # by how busy it is
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
