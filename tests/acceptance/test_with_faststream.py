@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import uuid
 
 import pytest
 
@@ -12,7 +13,7 @@ from events.embedded.folder import Folder
 from events.kafka.connection import Connection
 from events.kafka.positions import Positions
 from tests.acceptance.project import Project
-from tests.acceptance.services import Services
+from tests.acceptance.services import EFFECT_S, Services
 from tests.brokers import mock_cluster  # noqa: F401 - a fixture
 from tests.waiting import until_sync
 
@@ -33,7 +34,7 @@ def on_the_embedded_broker(together):
 def on_kafka(tmp_path, prepared, kafka_server):
     """The same on a real Kafka."""
     shutil.copy(prepared, tmp_path / "db.sqlite3")
-    prefix = f"{tmp_path.name}."
+    prefix = f"{uuid.uuid4().hex[:8]}."
     project = Project(
         tmp_path,
         SETTINGS
@@ -126,7 +127,7 @@ def test_with_kafka_away_the_web_serves_and_faststream_follows_when_it_is_there(
     services, kafka = on_a_kafka_that_is_away
     services.quotes.start()
     quote_id = services.create("Know thyself.").body["id"]
-    until_sync(lambda: "FastStream waits for Kafka: nobody answers" in services.quotes.log)
+    until_sync(lambda: "FastStream waits for Kafka: nobody answers" in services.quotes.log, EFFECT_S)
 
     kafka.up()
 
@@ -148,6 +149,6 @@ def test_on_a_new_embedded_broker_it_opens_anew(on_the_embedded_broker):
     services.wait_for_likes(services.create("Know thyself.").body["id"], 1)
 
     os.kill(Folder(services.quotes.environment["EVENTS_EMBEDDED_FOLDER"]).state().pid, signal.SIGKILL)
-    until_sync(lambda: services.quotes.log.count("FastStream is up.") == 2, 30)
+    until_sync(lambda: services.quotes.log.count("FastStream is up.") >= 2, EFFECT_S)
 
     services.wait_for_likes(services.create("Nothing in excess.").body["id"], 1)
