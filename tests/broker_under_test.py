@@ -75,7 +75,7 @@ class OnKafka:
     """A Kafka, with our client. Every object has names of its own, so that tests do not meet each other's records."""
 
     def __init__(self, address: str) -> None:
-        groups = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 200}
+        groups = {"session_timeout_ms": 30_000, "heartbeat_interval_ms": 200}  # longer than a machine stands still
         quick = {**groups, "retry_backoff_ms": 200, "metadata_max_age_ms": 1000}
         self._connection = Connection(address, consumer=quick)
         self._suffix = f"-{uuid.uuid4().hex[:8]}"

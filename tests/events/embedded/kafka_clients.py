@@ -23,10 +23,10 @@ async def consume(address, topic, count):
         group_id="readers",
         auto_offset_reset="earliest",
         fetch_max_wait_ms=20,
-        session_timeout_ms=6000,
+        session_timeout_ms=30_000,
     )
     await consumer.start()
     try:
-        return [(await asyncio.wait_for(consumer.getone(), 5)).value for _ in range(count)]
+        return [(await asyncio.wait_for(consumer.getone(), 30)).value for _ in range(count)]
     finally:
         await consumer.stop()

@@ -56,7 +56,7 @@ async def read_slowly(address):
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=20,
-        session_timeout_ms=6000,
+        session_timeout_ms=30_000,
     )
     await consumer.start()
     numbers = []

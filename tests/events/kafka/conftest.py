@@ -12,7 +12,8 @@ from tests.events.kafka.owner import Member
 
 __all__ = ["mock_cluster"]
 
-QUICK = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 200, "retry_backoff_ms": 200}
+# Nobody waits for a session to end here, so it is long: a machine that stands still for a while throws no member out.
+QUICK = {"session_timeout_ms": 30_000, "heartbeat_interval_ms": 200, "retry_backoff_ms": 200}
 
 
 @pytest.fixture

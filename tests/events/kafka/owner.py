@@ -2,6 +2,8 @@
 
 import asyncio
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
 from events.core.broker import Claim, OutgoingRecord, Partition
 from events.core.errors import MembershipLost
 from events.kafka.connection import Connection
@@ -58,8 +60,8 @@ async def send(connection, topic, *values, key=b"k"):
         await producer.stop()
 
 
-def connect(broker, session_ms=3000):
-    """To a mock, with a short session: a rebalance takes that long there, less a second."""
+def connect(broker, session_ms=30_000):
+    """To a mock. Who joins a group there that had a member before waits for as long as its session, less a second."""
     return Connection(broker.address, consumer={"session_timeout_ms": session_ms}, embedded=True)
 
 
@@ -70,6 +72,15 @@ async def write(broker, count, topic="quotes"):
     results = await producer.send([OutgoingRecord(topic, b"k", b"%d" % n, (("h", b"v"),)) for n in range(count)])
     await producer.stop()
     return results
+
+
+async def commit_earlier(broker, offset, topic="quotes", group="readers"):
+    """What a member of earlier times has left behind in partition 0, without its having joined."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=broker.address, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    consumer.assign([TopicPartition(topic, 0)])
+    await consumer.commit({TopicPartition(topic, 0): offset})
+    await consumer.stop()
 
 
 def owned(*members):

@@ -36,13 +36,14 @@ async def test_a_new_group_reads_from_the_earliest_record(mock_cluster, consumer
 async def test_a_later_member_starts_where_the_earlier_one_committed(mock_cluster, consumers):
     mock_cluster.create_topic("quotes", 1)
     await write(mock_cluster, 3)
-    first, owner = consumers(connect(mock_cluster)), RecordingOwner()
+    short = connect(mock_cluster, session_ms=6000)
+    first, owner = consumers(short), RecordingOwner()
     await first.start(owner)
     await collect(first, owner, 3)
 
     stored = await first.commit({ZERO: 2})
     await first.stop()
-    second, owner = consumers(connect(mock_cluster)), RecordingOwner()
+    second, owner = consumers(short), RecordingOwner()
     await second.start(owner)
     records = await collect(second, owner, 1)
 

@@ -17,10 +17,9 @@ from events.core.engine import Engine, EngineOptions
 from events.core.errors import MembershipLost
 from events.core.outcome import DONE
 from events.kafka.reading import Reading
-from tests.events.kafka.owner import RecordingOwner, collect, connect, write
+from tests.events.kafka.owner import RecordingOwner, collect, commit_earlier, connect, write
 from tests.waiting import until
 
-ZERO = Partition("quotes", 0)
 FETCH, OFFSET_OUT_OF_RANGE = 1, 1
 
 
@@ -163,10 +162,7 @@ async def test_a_damaged_partition_is_read_on_when_it_was_mended(mock_cluster, c
 async def test_a_commit_below_the_start_of_the_log_goes_on_there_and_counts_the_gap(mock_cluster, consumers, caplog):
     """The mock keeps 5 MiB a partition and drops the oldest."""
     mock_cluster.create_topic("quotes", 1)
-    consumer, owner = consumers(connect(mock_cluster)), RecordingOwner()
-    await consumer.start(owner)
-    assert await consumer.commit({ZERO: 0})
-    await consumer.stop()
+    await commit_earlier(mock_cluster, 0)
     producer = AIOKafkaProducer(bootstrap_servers=mock_cluster.address, max_batch_size=900_000)
     await producer.start()
     for _ in range(8):
@@ -189,10 +185,7 @@ async def test_a_commit_beyond_the_end_of_the_log_stops_its_partition_only_and_s
     mock_cluster.create_topic("quotes", 2)
     await put(mock_cluster, 0, 2)
     await put(mock_cluster, 1, 3)
-    first = consumers(connect(mock_cluster))
-    await first.start(RecordingOwner())
-    assert await first.commit({ZERO: 5000})
-    await first.stop()
+    await commit_earlier(mock_cluster, 5000)
 
     async with Running(consumers(connect(mock_cluster))) as running:
         await until(lambda: len(running.of(1)) == 3)
