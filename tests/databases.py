@@ -58,8 +58,9 @@ def outbox_database(request, settings, tmp_path, django_db_blocker):
     with django_db_blocker.unblock():
         _add(alias, database)
         _empty(alias)
+        before = threading.enumerate()
         yield alias
-        _let_threads_end("aatomic")
+        _let_threads_end(before)
         _remove(alias)
 
 
@@ -79,10 +80,10 @@ def other_thread(outbox_database):
     thread.shutdown()
 
 
-def _let_threads_end(name):
-    """Wait for those that close their connection while they end: without its alias they would leave it open."""
+def _let_threads_end(before):
+    """Wait for the database threads of the test: one that still ends without its alias leaves its connection open."""
     for thread in threading.enumerate():
-        if thread.name == name:
+        if thread.daemon and thread not in before:
             thread.join(30)
 
 
