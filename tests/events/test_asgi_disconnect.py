@@ -76,8 +76,11 @@ def _urls(settings):
 
 
 @pytest.fixture(params=HANDLERS)
-def app(request):
-    return HANDLERS[request.param]()
+async def app(request):
+    app = HANDLERS[request.param]()
+    yield app
+    if isinstance(app, RequestThreads):
+        await app.close()
 
 
 class Client:
