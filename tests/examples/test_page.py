@@ -38,12 +38,12 @@ def test_the_page_reads_without_a_script(client, quote):
 
 
 def test_an_event_that_waited_says_why_to_who_points_at_it(client):
-    with passing(QuoteLiked(quote_id=7, username="ada"), took=timedelta(seconds=5)) as event:
+    with passing(QuoteLiked(quote_id=7, username="ada"), took=timedelta(hours=5)) as event:
         PassedEvent.note(event, group="quotes")
 
     page = client.get("/").content.decode()
 
-    assert re.search(r'<span class="took" title="It waited: [^"]+">waited 5 s</span>', page)
+    assert re.search(r'<span class="took" title="It waited: [^"]+">waited 5 h</span>', page)
 
 
 def test_the_policy_is_strict_and_the_page_obeys_it(client, quote, ada):
