@@ -9,7 +9,8 @@ from events.models import OutboxRecord
 from events.publishing import publish
 from events.relay import RelayOptions
 
-QUICK = RelayOptions(interval_s=0.02, lease_s=3, back_off_first_s=0.01, back_off_most_s=0.02)
+QUICK = RelayOptions(interval_s=0.02, lease_s=60, back_off_first_s=0.01, back_off_most_s=0.02)
+"""Quick in all but its lease, which a machine that stands still for a moment must not end."""
 
 
 class Counted(Event, topic="relay-counted", key="key"):

@@ -1,6 +1,7 @@
 """One relay at a time: who waits, who takes over, who gives up. On SQLite and PostgreSQL."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -12,21 +13,23 @@ from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all,
 from tests.producers import FakeKafka
 from tests.waiting import until, until_sync
 
+RENEWED_EACH_SECOND = replace(QUICK, lease_s=3)
 
-async def test_once_says_that_another_relay_is_at_work(outbox_database, database_thread, other_thread, kafka, relay):
+
+async def test_once_says_that_another_relay_is_at_work(outbox_database, database_thread, other_thread, kafka):
+    impatient = Relay(kafka.make_producer, database_thread, options=replace(QUICK, lease_s=0.3))
     async with Running(Relay(FakeKafka().make_producer, other_thread, options=QUICK)) as other:
         await until(lambda: other.leads)
 
         with pytest.raises(LeaseLost, match="Another relay is at work"):
-            await relay.run_once()
+            await impatient.run_once()
 
 
 async def test_a_second_relay_waits_and_starts_when_the_first_stops(
     outbox_database, database_thread, other_thread, kafka
 ):
-    slow = RelayOptions(interval_s=0.02, lease_s=60)
-    first = Relay(kafka.make_producer, database_thread, options=slow)
-    second = Relay(kafka.make_producer, other_thread, options=slow)
+    first = Relay(kafka.make_producer, database_thread, options=QUICK)
+    second = Relay(kafka.make_producer, other_thread, options=QUICK)
 
     async with Running(second), Running(first):
         await until(lambda: first.leads or second.leads)
@@ -49,7 +52,8 @@ async def test_a_relay_that_died_is_replaced_when_its_lease_ends(outbox_database
         assert not dead.leads
 
 
-async def test_the_lease_is_kept_while_kafka_is_slow(outbox_database, database_thread, other_thread, kafka, relay):
+async def test_the_lease_is_kept_while_kafka_is_slow(outbox_database, database_thread, other_thread, kafka):
+    relay = Relay(kafka.make_producer, database_thread, options=RENEWED_EACH_SECOND)
     kafka.hold = asyncio.Event()
     await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
 
@@ -57,7 +61,7 @@ async def test_the_lease_is_kept_while_kafka_is_slow(outbox_database, database_t
         return until_sync(lambda: Lease.objects.using(outbox_database).get().token >= times)
 
     async with Running(relay):
-        await asyncio.wait_for(kafka.reached.wait(), 5)
+        await asyncio.wait_for(kafka.reached.wait(), 30)
         await other_thread.run(renewed, 6)  # five thirds of a lease
         kafka.hold.set()
         await until(lambda: relay.sent == 1)
@@ -66,8 +70,9 @@ async def test_the_lease_is_kept_while_kafka_is_slow(outbox_database, database_t
 
 
 async def test_a_relay_that_loses_its_lease_drops_its_batch_and_its_producer(
-    outbox_database, database_thread, other_thread, kafka, relay
+    outbox_database, database_thread, other_thread, kafka
 ):
+    relay = Relay(kafka.make_producer, database_thread, options=RENEWED_EACH_SECOND)
     kafka.hold = asyncio.Event()
     await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
 
@@ -75,7 +80,7 @@ async def test_a_relay_that_loses_its_lease_drops_its_batch_and_its_producer(
         Lease.objects.using(outbox_database).update(owner="somebody else", until="2100-01-01T00:00:00Z")
 
     async with Running(relay):
-        await asyncio.wait_for(kafka.reached.wait(), 5)
+        await asyncio.wait_for(kafka.reached.wait(), 30)
         await other_thread.run(steal)
         await until(lambda: not kafka.producers)
 
@@ -87,7 +92,7 @@ async def test_cancelled_it_closes_its_producer_and_releases_the_lease(outbox_da
     kafka.hold = asyncio.Event()
     await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
     task = asyncio.create_task(relay.run())
-    await asyncio.wait_for(kafka.reached.wait(), 5)
+    await asyncio.wait_for(kafka.reached.wait(), 30)
 
     task.cancel()
     await asyncio.wait({task})
