@@ -42,9 +42,9 @@ class RecordingOwner:
 
 
 async def collect(consumer, owner, count, at_most=500):
-    """Fetch until `count` records came; fail after 20 seconds."""
+    """Fetch until `count` records came; fail after 30 seconds."""
     records = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while len(records) < count:
             for some in (await consumer.fetch(owner.owned, at_most)).values():
                 records.extend(some)

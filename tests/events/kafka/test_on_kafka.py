@@ -30,7 +30,7 @@ async def test_deleted_records_are_skipped_with_a_warning_that_counts_them(conne
     consumer, owner = KafkaConsumer(connection, f"{topic}-group", [topic], client_id="x"), RecordingOwner()
     await consumer.start(owner)
     with caplog.at_level(logging.WARNING, "events"):
-        records = await asyncio.wait_for(collect(consumer, owner, 3), 10)
+        records = await collect(consumer, owner, 3)
     await consumer.stop()
 
     assert [one.offset for one in records] == [7, 8, 9]
@@ -51,8 +51,8 @@ async def test_a_commit_beyond_the_end_stops_its_partition_only(connection, topi
 
     consumer, owner = KafkaConsumer(connection, f"{topic}-group", [topic], client_id="x"), RecordingOwner()
     await consumer.start(owner)
-    read = await asyncio.wait_for(collect(consumer, owner, len(elsewhere)), 10)
-    async with asyncio.timeout(10):
+    read = await collect(consumer, owner, len(elsewhere))
+    async with asyncio.timeout(30):
         while "offset 5000" not in caplog.text:
             assert await consumer.fetch(owner.owned, 10) == {}
     stored = await consumer.commit({Partition(one.topic, one.partition): one.offset + 1 for one in read})
@@ -73,8 +73,9 @@ async def test_the_position_passes_what_was_rolled_back(connection, kafka_server
     await consumer.start(owner)
 
     fetched = []
-    while consumer.position(Partition(topic, 0)) != 2:
-        fetched.append(await consumer.fetch(owner.owned, 10))
+    async with asyncio.timeout(30):
+        while consumer.position(Partition(topic, 0)) != 2:
+            fetched.append(await consumer.fetch(owner.owned, 10))
     await consumer.stop()
 
     assert [one for one in fetched if one] == []
@@ -114,13 +115,14 @@ async def test_a_broker_that_is_away_for_five_seconds_loses_nothing(kafka_server
 
     kafka_server.stop()
     sending = asyncio.create_task(producer.send([OutgoingRecord(topic, b"k", b"during")]))
-    during = await asyncio.wait_for(member.consumer.fetch([], 1), 5)
+    during = await asyncio.wait_for(member.consumer.fetch([], 1), 30)
     await asyncio.sleep(5)
     await asyncio.to_thread(kafka_server.start)
     results = await sending
     await producer.stop()
-    await until(lambda: len(member.records) == 2, 60)
+    await until(lambda: member.records and member.records[-1].value == b"during", 60)
 
     assert during == {}
     assert [type(result) for result in results] == [Place]
-    assert [one.value for one in member.records] == [b"before", b"during"]
+    # Nothing was committed: a member that has to join anew reads the first one again.
+    assert [*dict.fromkeys(one.value for one in member.records)] == [b"before", b"during"]

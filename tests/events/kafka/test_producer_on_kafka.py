@@ -50,12 +50,12 @@ async def test_an_unknown_topic_is_refused_soon(connection):
 
     assert type(result) is TopicRefused
     assert "events_topics --apply" in str(result)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8  # the deadline is 10
 
 
 async def test_a_producer_without_a_leader_does_not_spin(kafka_server, connection, topic, caplog):
     """Unguarded it writes 3,400 to 7,000 log records a second (measured)."""
-    producer = KafkaProducer(connection, deadline_s=2, client_id="writer")
+    producer = KafkaProducer(connection, deadline_s=6, client_id="writer")
     await producer.start()
     await producer.send([OutgoingRecord(topic, b"k", b"before")])
 
@@ -68,5 +68,5 @@ async def test_a_producer_without_a_leader_does_not_spin(kafka_server, connectio
     await asyncio.to_thread(kafka_server.start)
 
     assert type(result) is BrokerUnavailable
-    assert spent < 0.5
+    assert spent < 1.5  # half of the time unguarded, 2 % guarded
     assert len(caplog.records) < 200
