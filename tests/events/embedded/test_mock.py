@@ -18,7 +18,7 @@ TOPIC_AUTHORIZATION_FAILED = 29
 @pytest.fixture
 async def producer(mock_cluster):
     mock_cluster.create_topic("quotes", 2)
-    opened = AIOKafkaProducer(bootstrap_servers=mock_cluster.address, request_timeout_ms=2000)
+    opened = AIOKafkaProducer(bootstrap_servers=mock_cluster.address, request_timeout_ms=30_000)
     await opened.start()
     yield opened
     mock_cluster.up()
@@ -83,18 +83,23 @@ async def test_pushed_errors_are_answered_once_each(mock_cluster, producer):
 
 
 async def test_the_first_member_of_a_group_waits_for_the_rebalance_delay_only(mock_cluster, producer):
-    took = {}
-    for delay_ms in (0, 1500):
-        mock_cluster.set_rebalance_delay(delay_ms)
-        consumer = AIOKafkaConsumer(
-            "quotes", bootstrap_servers=mock_cluster.address, group_id=f"after-{delay_ms}", session_timeout_ms=6000
-        )
-        before = time.monotonic()
-        await asyncio.wait_for(consumer.start(), 8)
-        took[delay_ms] = time.monotonic() - before
-        await consumer.stop()
+    took = [await time_to_join(mock_cluster, f"group-{number}") for number in range(3)]
 
-    assert took[0] < 1.2 <= took[1500]
+    mock_cluster.set_rebalance_delay(1500)
+    delayed = await time_to_join(mock_cluster, "delayed")
+
+    assert min(took) < 1.2 <= delayed  # the machine may have stood still in the others
+
+
+async def time_to_join(mock_cluster, group):
+    consumer = AIOKafkaConsumer(
+        "quotes", bootstrap_servers=mock_cluster.address, group_id=group, session_timeout_ms=30_000
+    )
+    before = time.monotonic()
+    await asyncio.wait_for(consumer.start(), 30)
+    took = time.monotonic() - before
+    await consumer.stop()
+    return took
 
 
 async def test_the_oldest_records_of_a_full_partition_are_dropped(mock_cluster, producer):
