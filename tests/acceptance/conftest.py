@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -29,9 +30,9 @@ def side_by_side(do, projects):
 
 
 def _close(services):
-    for project in services.projects:
-        if project.process and project.process.poll() is None:
-            project.stop()
+    with ExitStack() as stack:  # each, also when another does not obey
+        for project in services.projects:
+            stack.callback(project.close)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from tools.server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "of-the-tests-1"
-START_S = 40
+START_S, STOP_S = 90, 60  # a start takes some seconds; a stop at most the 20 of `Lifespan`, and the server's own
 
 
 @dataclass
@@ -63,8 +63,13 @@ class Project:
         return self
 
     def stop(self):
-        """SIGTERM. Returns the exit code."""
+        """SIGTERM. Returns the exit code. Nothing is left of the process, also when it does not obey."""
         return self._end(signal.SIGTERM)
+
+    def close(self):
+        """Stop what still runs: for the end of a test, however it ended."""
+        if self.process and self.process.poll() is None:
+            self.stop()
 
     def kill(self):
         """SIGKILL."""
@@ -130,7 +135,12 @@ class Project:
 
     def _end(self, signum):
         self.process.send_signal(signum)
-        return self.process.wait(30)
+        try:
+            return self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def _seen(self):
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYENV_VERSION") if name in os.environ}

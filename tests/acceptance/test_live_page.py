@@ -5,6 +5,7 @@ SCREENSHOTS in the environment names a folder for pictures; else they go to a fo
 
 import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,11 @@ def together(tmp_path_factory):
     environment = {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3", "EVENTS_EMBEDDED_FOLDER": str(folder / "embedded")}
     project = Project(folder, environment).prepare("alice", "bob", "carol")
     project.manage("import_quotes", str(ROOT / "examples/quotes/quotes.jsonl"))
-    services = Services(project.start(), project, "/likes")
-    services.settled()
-    yield services
-    project.stop()
+    with ExitStack() as stack:
+        stack.callback(project.close)
+        services = Services(project.start(), project, "/likes")
+        services.settled()
+        yield services
     project.manage("events_broker", "--stop", check=False)
 
 

@@ -4,6 +4,7 @@ import shutil
 import signal
 import time
 import uuid
+from contextlib import ExitStack
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -28,8 +29,7 @@ def project(folder):
     """One process on the embedded broker, not yet started."""
     project = SocketProject(folder, environment(folder))
     yield project
-    if project.process and project.process.poll() is None:
-        project.stop()
+    project.close()
     project.manage("events_broker", "--stop", check=False)
 
 
@@ -40,11 +40,11 @@ def pair(folder, kafka_server):
     seen = environment(folder, EVENTS_PREFIX=f"{uuid.uuid4().hex[:8]}.", **real)
     projects = [SocketProject(folder / name, seen) for name in ("here", "there")]
     projects[0].manage("events_topics", "--apply")
-    for project in projects:
-        project.start()
-    yield projects
-    for project in projects:
-        project.stop()
+    with ExitStack() as stack:
+        for project in projects:
+            stack.callback(project.close)
+            project.start()
+        yield projects
 
 
 def quote_on(project):

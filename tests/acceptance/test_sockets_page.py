@@ -6,6 +6,7 @@ SCREENSHOTS in the environment names a folder for pictures; else they go to a fo
 import json
 import os
 import threading
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -49,11 +50,10 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sockets")
     project = SocketProject(folder, environment(folder)).prepare("alice", "bob")
     project.manage("import_quotes", str(ROOT / "examples/quotes/quotes.jsonl"))
-    project.start()
-    services = Services(project, project, "/likes")
-    services.settled()
-    yield project
-    project.stop()
+    with ExitStack() as stack:
+        stack.callback(project.close)
+        Services(project.start(), project, "/likes").settled()
+        yield project
     project.manage("events_broker", "--stop", check=False)
     assert "Traceback" not in project.log
 

@@ -17,7 +17,8 @@ SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.acceptance.logging_settings"}
 LISTS = ["/api/permissions/sync", "/api/permissions/async"]
 ASYNC_ORM = 1  # asgiref's one thread
 ENDED_MS = 30_000
-OF_CLIENTS = "FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"  # autovacuum comes by itself
+# Without those of autovacuum, which comes by itself.
+OF_CLIENTS = "FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
 
 
 @pytest.fixture
@@ -44,8 +45,7 @@ def on_postgres(tmp_path, postgres_server):
         return project, Server(postgres_server.url("postgres"), name)
 
     yield start
-    if project.process and project.process.poll() is None:
-        project.stop()
+    project.close()
     project.manage("events_broker", "--stop", check=False)
 
 

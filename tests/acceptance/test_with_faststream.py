@@ -48,8 +48,7 @@ def on_kafka(tmp_path, prepared, kafka_server):
     )
     project.manage("events_topics", "--apply")
     yield Services(project, project, "/likes")
-    if project.process and project.process.poll() is None:
-        project.stop()
+    project.close()
 
 
 @pytest.fixture
@@ -62,8 +61,7 @@ def on_a_kafka_that_is_away(tmp_path, prepared, mock_cluster):  # noqa: F811
     where = {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", "EVENTS_BOOTSTRAP_SERVERS": mock_cluster.address}
     project = Project(tmp_path, SETTINGS | where, application=APPLICATION)
     yield Services(project, project, "/likes"), mock_cluster
-    if project.process and project.process.poll() is None:
-        project.stop()
+    project.close()
 
 
 @pytest.fixture(params=["on_the_embedded_broker", "on_kafka"])
