@@ -7,11 +7,12 @@ import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.acceptance.project import PASSWORD, Project
+from tests.acceptance.project import PASSWORD, START_S, Project
+from tests.waiting import until_sync
 
 APPLICATION = "examples.with_channels.asgi:application"
 SETTINGS = "examples.with_channels.settings"
-WAIT_S = 30
+WAIT_S = 60
 SERVERS = {
     "uvicorn": ["uvicorn", APPLICATION, "--port", "{port}"],
     "hypercorn": ["hypercorn", APPLICATION, "--bind", "127.0.0.1:{port}", "-w", "0"],
@@ -25,6 +26,12 @@ class SocketProject(Project):
 
     application: str = APPLICATION
     server: str = "uvicorn"
+
+    def start(self, **given):
+        """Start the server and wait until everything works: before that a like is not sure to be heard."""
+        super().start(**given)
+        until_sync(lambda: self.ask("GET", "/health/").status == 200, START_S)
+        return self
 
     @property
     def command(self):
