@@ -4,7 +4,7 @@ import asyncio
 import time
 
 POLL_S = 0.01
-TIMEOUT_S = 10.0  # room for a machine that runs other tests too; what comes soon is not waited for any longer
+TIMEOUT_S = 30.0  # room for a machine that runs other tests too; what comes soon is not waited for any longer
 
 
 async def until(condition, timeout=TIMEOUT_S):

@@ -11,7 +11,7 @@ from events.kafka.positions import Positions
 from tests.acceptance.project import Project
 from tests.waiting import until_sync
 
-EFFECT_S = 30
+EFFECT_S = 90  # after an outage, and after a start without Kafka, some parts wait for half a minute
 
 ON_MYSQL = pytest.param("apart_on_mysql", marks=[pytest.mark.mysql, pytest.mark.kafka])
 """A parameter of fixtures: in two processes on MariaDB, where that is asked for."""
