@@ -8,12 +8,13 @@ from pathlib import Path
 
 from tests.acceptance.servers.cell import END_S, Cell
 from tests.acceptance.servers.cluster import Names
-from tests.acceptance.servers.process import ROOT, Served
+from tests.acceptance.servers.process import ROOT, SIGNALLED, Served
 from tests.acceptance.servers.scenarios import SCENARIOS, Scenario
 from tests.acceptance.servers.setups import APPLICATION, SETUPS, Setup
 from tools.server import free_port
 
 SETTINGS = "tests.acceptance.servers.probe.settings"
+AWAY = {"PROBE_SEND_TIMEOUT_S": "3"}  # what cannot be sent says so soon; with a Kafka a busy machine may take as long
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,13 @@ class Ground:
             served.kill()
 
     def _environment(self, pair, names, folder):
-        kafka = {"EVENTS_BOOTSTRAP_SERVERS": names.address, "EVENTS_PREFIX": names.prefix} if names else {}
+        kafka = {"EVENTS_BOOTSTRAP_SERVERS": names.address, "EVENTS_PREFIX": names.prefix} if names else AWAY
         return {
             "DJANGO_SETTINGS_MODULE": SETTINGS,
             "PROBE_DATABASE": str(folder / "db.sqlite3"),
             "PROBE_APPLICATION": self.application,
             "PROBE_WATCHED": str(folder),
+            "PROBE_SIGNALLED": str(folder / SIGNALLED),
             "EVENTS_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
             **kafka,
             **pair.setup.environment,

@@ -12,10 +12,11 @@ from pathlib import Path
 from tests.waiting import until_sync
 
 ROOT = Path(__file__).resolve().parents[3]
+SIGNALLED = "signalled"  # a file in the folder of a server, there from its first signal on
 START_S = 60
-NOTICED_S = 10  # Django looks once a second
+NOTICED_S = 20  # Django looks once a second
 ANSWER_S = 40
-ORPHANS_S = 5
+ORPHANS_S = 20
 
 
 class Request(threading.Thread):
@@ -58,7 +59,7 @@ class Served:
 
     def __init__(self, arguments, port, *, folder, environment):
         self.port = port
-        self._log, self._watched = folder / "log", folder / "watched.py"
+        self._log, self._watched, self._signalled = folder / "log", folder / "watched.py", folder / SIGNALLED
         self._watched.touch()
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         with self._log.open("w") as log:
@@ -108,8 +109,9 @@ class Served:
         return until_sync(lambda: len(pids := self._processes("open")) >= many and pids, START_S)
 
     def signal(self, signum, *, group=False):
-        """Signal the process that we have started, or all of its session, as a terminal does."""
+        """Signal the process that we have started, or all of its session, as a terminal does; and say so in a file."""
         (os.killpg if group else os.kill)(self.process.pid, signum)
+        self._signalled.touch()
 
     def ended(self, within):
         """Wait for the end: the exit code, or None when it is not over within so many seconds."""

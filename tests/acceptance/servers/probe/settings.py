@@ -35,7 +35,7 @@ EVENTS = {
     "GROUP": "probe",
     "RUN": ["relay", "consume"],
     "REPLICATION": 1,
-    "SEND_TIMEOUT": 3.0,
+    "SEND_TIMEOUT": float(os.environ.get("PROBE_SEND_TIMEOUT_S", 10)),
 }
 
 LOGGING = {

@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 from django.http import JsonResponse, StreamingHttpResponse
 from django.urls import path
 
 from tests.acceptance.servers.probe import hooks
+from tests.waiting import until
 
+SIGNALLED = Path(os.environ.get("PROBE_SIGNALLED", "signalled"))
+SIGNALLED_S = 60
 SLOW_S = 2.0
 STREAM_EVERY_S = 0.1
 
@@ -35,14 +39,16 @@ async def publish(request):
 
 
 async def slow(request):
-    """Take 2 s, then publish and send, also when it is cancelled: nothing of that may be lost.
+    """Take 2 s from the signal on, then publish and send, also when it is cancelled: nothing of that may be lost.
 
-    With `?dies` a background task of this process dies meanwhile.
+    With `?dies` a background task of this process dies instead.
     """
     hooks.say("slow began")
-    if "dies" in request.GET:
-        hooks.break_down()
     try:
+        if "dies" in request.GET:
+            hooks.break_down()
+        else:  # however slow the test is, the request is in flight when it signals
+            await until(SIGNALLED.exists, SIGNALLED_S)
         await asyncio.sleep(SLOW_S)
     except asyncio.CancelledError:
         await _told("cut")
