@@ -14,8 +14,7 @@ PARTITIONS = 2
 ANSWER_S = 20
 JOIN_S = 60
 NOT_YET = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE)
-REPLACED_S = 20  # below that time-out, too
-LEAVE_S = 5  # far below the session time-out of 30 s: who has said that it leaves is gone at once
+LEAVE_S = 10  # far below the session time-out of 30 s: who has said that it leaves is gone at once
 
 
 @dataclass
@@ -53,11 +52,12 @@ class Names:
         until_sync(lambda: self.members() == many, JOIN_S)
 
     def wait_until_replaced(self, before):
-        """Wait until there are as many members as `before`, and all are new. The old ones have said that they leave."""
-        until_sync(lambda: len(now := self.member_ids() or set()) == len(before) and not before & now, REPLACED_S)
+        """Wait until those of `before` have said that they leave, then for as many new ones, which may start slowly."""
+        until_sync(lambda: (now := self.member_ids()) is not None and not before & now, LEAVE_S)
+        self.wait_until_joined(len(before))
 
     def left_behind(self):
-        """How many members are still there, with 5 s for the last word to arrive."""
+        """How many members are still there, with 10 s for the last word to arrive."""
         deadline = time.monotonic() + LEAVE_S
         while (members := self.members()) != 0 and time.monotonic() < deadline:
             time.sleep(0.05)
