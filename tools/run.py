@@ -43,6 +43,9 @@ def main():
 
 
 def _stop(number, frame):
+    """Stop, once: the kernel and `_watch` may both tell us that the terminal is gone."""
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
     raise Stop
 
 

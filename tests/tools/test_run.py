@@ -13,10 +13,11 @@ import pytest
 from tests.waiting import until_sync
 
 ROOT = Path(__file__).resolve().parents[2]
+WAIT_S = 30
 
 # `tools.run` at work on something that never ends. It notes its process id, and its exit code when it has stopped.
 RUN = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from tools import run
 
@@ -27,6 +28,7 @@ def work(_):
 run._port = lambda: 1
 run.install.ensure = work
 code = run.main()
+os.kill(os.getpid(), signal.SIGHUP)  # whoever else notices, too: it has stopped already
 Path(sys.argv[2]).write_text(str(code))
 """
 
@@ -45,12 +47,11 @@ def make(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     os.close(its)
-    until_sync(lambda: begun.exists() and begun.read_text())
-    yield process, ours, ended
-    process.kill()
-    process.wait(10)
-    with contextlib.suppress(OSError):
-        os.close(ours)
+    until_sync(lambda: begun.exists() and begun.read_text(), WAIT_S)
+    with open(ours, "rb", buffering=0) as terminal:  # which a test may close before us
+        yield process, terminal, ended
+        process.kill()
+        process.wait(WAIT_S)
     with contextlib.suppress(ProcessLookupError):
         os.kill(int(begun.read_text()), signal.SIGKILL)
 
@@ -60,12 +61,12 @@ def test_it_stops_when_make_was_killed(make):
 
     process.kill()
 
-    until_sync(lambda: ended.exists() and ended.read_text() == "0")
+    until_sync(lambda: ended.exists() and ended.read_text() == "0", WAIT_S)
 
 
 def test_it_stops_when_its_terminal_is_closed(make):
-    _, ours, ended = make
+    _, terminal, ended = make
 
-    os.close(ours)
+    terminal.close()
 
-    until_sync(lambda: ended.exists() and ended.read_text() == "0")
+    until_sync(lambda: ended.exists() and ended.read_text() == "0", WAIT_S)
