@@ -8,9 +8,12 @@ import json
 import re
 import sys
 import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import uvloop
+
+ANSWER_S = 30.0  # as long as wrk is told to wait
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -18,8 +21,8 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 class Asking(asyncio.Protocol):
     """One connection: asks, waits for the whole answer, notes how long it took, asks again."""
 
-    def __init__(self, request, took):
-        self.request, self.took = request, took
+    def __init__(self, request, took, answered):
+        self.request, self.took, self.answered = request, took, answered
         self.errors, self.buffer = 0, b""
 
     def connection_made(self, transport):
@@ -37,6 +40,7 @@ class Asking(asyncio.Protocol):
         self.took.append(time.perf_counter() - self.since)
         self.errors += not self.buffer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3"))
         self.buffer = b""
+        self.answered.set()
         self._ask()
 
     def connection_lost(self, exc):
@@ -54,16 +58,18 @@ def is_whole(answer):
 
 
 async def ask(url, connections, seconds):
-    """Ask for so many seconds; return the figures that `benchmarks.load.Load` is made of."""
+    """Ask for so many seconds, longer if no answer has come by then; return the figures of a `benchmarks.load.Load`."""
     parts = urlsplit(url)
     request = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
-    loop, took = asyncio.get_running_loop(), []
+    loop, took, answered = asyncio.get_running_loop(), [], asyncio.Event()
     since = time.perf_counter()
     opened = [
-        await loop.create_connection(lambda: Asking(request, took), parts.hostname, parts.port)
+        await loop.create_connection(lambda: Asking(request, took, answered), parts.hostname, parts.port)
         for _ in range(connections)
     ]
     await asyncio.sleep(seconds)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(answered.wait(), ANSWER_S)
     figures = _figures(sorted(took), time.perf_counter() - since)
     figures["errors"] = sum(protocol.errors for _, protocol in opened)
     for transport, _ in opened:

@@ -42,7 +42,7 @@ WANTED = {
 }
 """What a user wants of any server. The exit code of a parent is not the wrapper's: 0 passes after a breakdown."""
 
-PATIENCE_S = 10
+PATIENCE_S = 20
 NOTHING_STARTS = "nothing is ever started"
 SIDE_BY_SIDE = 2
 
