@@ -60,7 +60,7 @@ import json, os, urllib.request
 def index_quote(quote_id, title, *, once):
     body = json.dumps({"id": quote_id, "title": title}).encode()
     asked = urllib.request.Request(os.environ["SEARCH"], body, {"Idempotency-Key": once})
-    urllib.request.urlopen(asked, timeout=10).close()
+    urllib.request.urlopen(asked, timeout=60).close()
 """,
 }
 
@@ -158,6 +158,10 @@ class Shop:
         """Add quotes by the old way or by ours."""
         self.do(f"from {by} import add_quote\nfor title in {titles!r}: add_quote(title)")
 
+    def says(self, words, *, times=1):
+        """Wait until what was started has said something so often."""
+        until_sync(lambda: (self.folder / "log").read_text().count(words) >= times, WAIT_S)
+
     def knows(self, count):
-        """Wait until the other side knows so many, then end the process that told it."""
+        """Wait until the other side knows so many."""
         until_sync(lambda: len(self.titles()) == count, WAIT_S)

@@ -106,7 +106,7 @@ def test_a_sync_view_and_an_async_one_use_the_resource(project, euros):
     with served(project, euros[0]) as (_, address):
         euros[1]["USD"] = 1.5
 
-        answers = [httpx.get(f"{address}/{path}/USD").json() for path in ("fresh", "rates")]
+        answers = [httpx.get(f"{address}/{path}/USD", timeout=WAIT_S).json() for path in ("fresh", "rates")]
 
     assert answers == [{"USD": 1.5}, {"USD": 1.5}]
 

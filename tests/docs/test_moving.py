@@ -11,6 +11,8 @@ import pytest
 
 from tests.docs.moving_shop import WAIT_S, Shop, snippets
 
+SERVES = "Uvicorn running on"
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -192,6 +194,7 @@ def test_faststream_goes_on_with_the_rest_when_a_subscriber_has_moved(shop):
 
     server = shop.start("-m", "uvicorn", "shop.asgi:application", "--port", "0")
     shop.consume(1, "likes")
+    shop.says(SERVES)
     shop.knows(2)
     server.terminate()
 
@@ -200,8 +203,10 @@ def test_faststream_goes_on_with_the_rest_when_a_subscriber_has_moved(shop):
 
 
 def serve(shop, module, *, until):
-    """Serve an application until the other side knows so many."""
+    """Serve an application until the other side knows so many, and it serves: before that uvicorn would end at once."""
+    earlier = (shop.folder / "log").read_text().count(SERVES) if (shop.folder / "log").exists() else 0
     server = shop.start("-m", "uvicorn", f"{module}:application", "--port", "0")
+    shop.says(SERVES, times=earlier + 1)
     shop.knows(until)
     server.terminate()
     assert server.wait(WAIT_S) in (0, -15), (shop.folder / "log").read_text()
