@@ -47,7 +47,7 @@ class Running:
 
     async def __aexit__(self, *_):
         self.pruning.stop()
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, 30)
 
 
 async def test_it_prunes_in_chunks_until_nothing_old_is_left(remember, left, monkeypatch):
@@ -78,7 +78,7 @@ async def test_what_one_process_has_pruned_another_one_leaves_alone_for_the_hour
     monkeypatch.setattr("events.pruning.wait_at_most", lambda *_: _set(done))
 
     async with Running() as _:
-        await asyncio.wait_for(done.wait(), 5)
+        await asyncio.wait_for(done.wait(), 30)
 
     assert left() == 1
     assert elsewhere(partial(holder, "prune")) == first
