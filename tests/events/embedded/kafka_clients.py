@@ -16,11 +16,11 @@ async def produce(address, topic, values):
         await producer.stop()
 
 
-async def consume(address, topic, count):
+async def consume(address, topic, count, group="readers"):
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=address,
-        group_id="readers",
+        group_id=group,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=20,
         session_timeout_ms=30_000,

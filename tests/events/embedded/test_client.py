@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,13 @@ async def test_the_first_member_of_a_group_does_not_wait_for_others(folder):
     async with aheld_open(folder, Use(topics={"quotes": 1})) as broker:
         await produce(broker.address, "quotes", [b"one"])
 
-        async with asyncio.timeout(2.5):  # the mock's own delay is 3 s
-            assert await consume(broker.address, "quotes", 1) == [b"one"]
+        took = []
+        for number in range(3):
+            before = time.monotonic()
+            assert await consume(broker.address, "quotes", 1, group=f"readers {number}") == [b"one"]
+            took.append(time.monotonic() - before)
+
+        assert min(took) < 2.5  # the mock's own delay is 3 s; the machine may have stood still in the others
 
 
 async def test_topics_have_the_partitions_they_were_declared_with(folder):
@@ -87,7 +93,7 @@ def test_it_is_not_a_child_of_its_starter_so_it_can_be_no_zombie(folder):
 
 
 def test_the_port_stays_when_it_is_started_again(folder, user):
-    first = user()
+    first = user(linger_s=30)
     before = first.told()
     first.leave()
     assert stop(folder) is None
@@ -99,7 +105,7 @@ def test_the_port_stays_when_it_is_started_again(folder, user):
 
 
 def test_a_port_that_was_taken_meanwhile_is_left_alone(folder, user):
-    first = user()
+    first = user(linger_s=30)
     before = first.told()["address"]
     first.leave()
     assert stop(folder) is None
@@ -138,7 +144,7 @@ def test_it_is_not_stopped_under_somebody_who_uses_it(folder, user):
 
 
 def test_it_is_gone_once_it_was_stopped(folder, user):
-    one = user()
+    one = user(linger_s=30)
     pid = one.told()["pid"]
     one.leave()
 
@@ -223,17 +229,20 @@ async def test_dropped_records_are_told(folder, caplog):
 
 
 def test_it_ends_when_its_folder_was_deleted(folder, user):
-    pid = user().told()["pid"]
+    one = user()
+    pid = one.told()["pid"]
 
     (folder / "control.sock").unlink()
 
-    until_sync(lambda: not runs(pid), timeout=8)
+    until_sync(lambda: not runs(pid), timeout=30)
+    until_sync(lambda: (now := status(folder)) and now.users == [one.pid], timeout=30)  # it has a new one
 
 
 def test_it_does_not_hold_the_pipes_of_who_asked(folder):
-    script = "import sys; from events.embedded.client import *\nwith held_open(sys.argv[1], Use()): print('held')"
+    held = "with held_open(sys.argv[1], Use(linger_s=300)): print('held')"  # the broker outlives the time limit below
+    script = f"import sys; from events.embedded.client import *\n{held}"
 
-    done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, cwd=ROOT, timeout=8)
+    done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, cwd=ROOT, timeout=60)
 
     assert (done.stdout, done.stderr) == (b"held\n", b"")
     assert status(folder).users == []
@@ -267,13 +276,14 @@ def test_without_confluent_kafka_the_error_says_what_to_install(folder, monkeypa
 
 async def test_cancelling_the_opening_leaves_no_user_behind(folder):
     async def hold():
-        async with aheld_open(folder, Use(linger_s=5)):
+        async with aheld_open(folder, Use()):
             pytest.fail("it was cancelled before")
 
     opening = asyncio.create_task(hold())
     await until(lambda: (folder / "start.lock").exists())
     opening.cancel()
     await asyncio.wait([opening])
+    await asyncio.get_running_loop().shutdown_default_executor()  # the thread that opens has ended
 
     assert opening.cancelled()
     await until(lambda: (now := status(folder)) and now.users == [])
