@@ -189,7 +189,7 @@ async def test_a_refused_log_in_leaves_a_web_process_serving_and_says_why(events
     async with refusing_broker() as address:
         events(BOOTSTRAP_SERVERS=address, RUN=["relay", "consume"], PRODUCER=SASL, CONSUMER=SASL)
         async with running(application(sending, relaying, consuming)):
-            await until(lambda: all(part.state == "waiting" for part in process_here().parts), 60)
+            await until(lambda: all("the log-in failed" in part.why for part in process_here().parts), 60)
             (ready, body), (live, _) = await ask("ready"), await ask("live")
 
     told = json.dumps(body)
