@@ -1,5 +1,6 @@
 """`BrokerUnderTest`: what the contract tests ask of a broker, in memory, embedded or real."""
 
+import asyncio
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from events.kafka.producer import KafkaProducer
 from events.kafka.topics import Shape
 from events.testing.listener import MemoryListener
 from events.testing.memory import MemoryBroker
+from tests.waiting import POLL_S
 
 
 class BrokerUnderTest(Protocol):
@@ -46,7 +48,7 @@ class BrokerUnderTest(Protocol):
         """A new listener, not started."""
 
     async def add_partitions(self, topic: str, partitions: int) -> None:
-        """Give a topic so many partitions in all."""
+        """Give a topic so many partitions in all, and wait until they can be used."""
 
 
 class InMemory:
@@ -96,9 +98,15 @@ class OnKafka:
         return _RenamedListener(KafkaListener(self._connection, named, name="Test", client_id="test"), self._suffix)
 
     async def add_partitions(self, topic: str, partitions: int) -> None:
-        admin = self._connection.new_admin()
+        admin, name = self._connection.new_admin(), topic + self._suffix
         await admin.start()
-        await admin.create_partitions({topic + self._suffix: NewPartitions(partitions)})
+        await admin.create_partitions({name: NewPartitions(partitions)})
+        found = 0
+        async with asyncio.timeout(30):
+            while found < partitions:
+                await asyncio.sleep(POLL_S)
+                [described] = await admin.describe_topics([name])
+                found = len(described["partitions"])
         await admin.close()
 
 
