@@ -69,7 +69,7 @@ class FaultyBroker:
         with contextlib.suppress(BrokenPipeError):  # it died with something unread
             self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(10)
+        self._process.wait(30)
 
     def kill(self):
         """End it as a crash would. `close` is still to be called."""

@@ -48,7 +48,7 @@ def test_a_lock_that_another_process_holds_is_waited_for_and_ends_with_it(tmp_pa
             pass
 
         holder.kill()
-    with Folder(tmp_path).locked("start", 5):
+    with Folder(tmp_path).locked("start", 30):
         pass
 
 

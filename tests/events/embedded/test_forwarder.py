@@ -38,7 +38,7 @@ async def test_bytes_go_both_ways(forwarded):
 
     writer.write(b"hello\n")
 
-    assert await asyncio.wait_for(reader.readline(), 2) == b"hello\n"
+    assert await asyncio.wait_for(reader.readline(), 30) == b"hello\n"
 
 
 async def test_the_target_ending_ends_the_client(forwarded):
@@ -46,7 +46,7 @@ async def test_the_target_ending_ends_the_client(forwarded):
 
     writer.write(b"end\n")
 
-    assert await asyncio.wait_for(reader.read(), 2) == b""
+    assert await asyncio.wait_for(reader.read(), 30) == b""
 
 
 async def test_closing_cuts_the_connections_and_frees_the_port(forwarded):
@@ -56,7 +56,7 @@ async def test_closing_cuts_the_connections_and_frees_the_port(forwarded):
 
     await forwarder.close()
 
-    assert await asyncio.wait_for(reader.read(), 2) == b""
+    assert await asyncio.wait_for(reader.read(), 30) == b""
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
 
@@ -65,7 +65,7 @@ async def test_a_target_that_is_away_ends_the_connection(echo):
     forwarder = Forwarder("127.0.0.1:1")
     reader, writer = await asyncio.open_connection("127.0.0.1", await forwarder.open())
 
-    assert await asyncio.wait_for(reader.read(), 2) == b""
+    assert await asyncio.wait_for(reader.read(), 30) == b""
 
     writer.close()
     await forwarder.close()

@@ -21,6 +21,6 @@ held.wait()
 
 
 def test_it_is_let_go_at_the_end_of_the_interpreter_when_no_executor_takes_work(folder):
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, cwd=ROOT, timeout=30)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, cwd=ROOT, timeout=60)
 
     assert (done.stdout, done.stderr) == (b"let go\n", b"")

@@ -19,7 +19,7 @@ async def test_when_it_dies_under_a_user_a_new_one_takes_its_place(folder, caplo
 
         os.kill(before.pid, signal.SIGKILL)
 
-        assert await asyncio.to_thread(replaced.wait, 10)
+        assert await asyncio.to_thread(replaced.wait, 30)
         after = status(folder)
         assert (after.address, after.topics) == (before.address, before.topics)
         assert after.pid != before.pid
@@ -33,7 +33,7 @@ def test_all_users_of_one_that_died_share_the_next_one(folder, user):
 
     os.kill(before, signal.SIGKILL)
 
-    found = until_sync(lambda: (now := status(folder)) and len(now.users) == 3 and now)
+    found = until_sync(lambda: (now := status(folder)) and len(now.users) == 3 and now, timeout=30)
     assert sorted(found.users) == sorted(one.pid for one in users)
 
 
@@ -47,6 +47,6 @@ def test_the_watch_goes_on_when_on_replaced_fails(folder, caplog):
 
             os.kill(last, signal.SIGKILL)
 
-            until_sync(lambda last=last: (now := status(folder)) and now.pid != last and now.users, timeout=10)
+            until_sync(lambda last=last: (now := status(folder)) and now.pid != last and now.users, timeout=30)
         until_sync(lambda: caplog.text.count("on_replaced of the embedded broker failed") == 2)
         assert status(folder).address == broker.address

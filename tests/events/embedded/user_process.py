@@ -42,13 +42,13 @@ class User:
         """End it as it should end."""
         self._process.stdin.close()
         self._process.stdout.close()
-        return self._process.wait(10)
+        return self._process.wait(30)
 
     def kill(self, *, group=False):
         """End it as a crash would, or with all of its process group."""
         with contextlib.suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(self.pid, signal.SIGKILL)
-        self._process.wait(10)
+        self._process.wait(30)
         self._process.stdin.close()
         self._process.stdout.close()
 

@@ -8,7 +8,7 @@ from aiokafka.client import AIOKafkaClient
 from events.kafka import client as kafka_client
 from events.kafka.client import close, missing_topics, prepare
 
-WAIT_S = 10
+WAIT_S = 30
 
 
 @pytest.fixture
