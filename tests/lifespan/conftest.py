@@ -7,7 +7,7 @@ import pytest
 from lifespan.lending import Hooks, ThreadPool
 from lifespan.signals import STOP_SIGNALS
 from lifespan.threads import RequestThreads
-from tests.waiting import until_sync
+from tests.waiting import until, until_sync
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ async def lent():
     yield wrap
     for one in made:
         await one.close()
-        assert not one._pool.threads
+        await until(lambda one=one: not one._pool.threads)
 
 
 @pytest.fixture

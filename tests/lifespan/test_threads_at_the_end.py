@@ -10,11 +10,20 @@ import pytest
 
 from lifespan import Lifespan
 from lifespan.testing import running
-from lifespan.threads import RequestThreads
+from lifespan.threads import ENDING_S, RequestThreads
 from tests.lifespan.lent import ask, on_a_thread, receive, thread
 from tests.waiting import until
 
+PATIENT_S = 60.0
 
+
+@pytest.fixture
+def _patient(monkeypatch):
+    """An idle thread ends at once, unless the machine stands still just then."""
+    monkeypatch.setattr("lifespan.threads.ENDING_S", PATIENT_S)
+
+
+@pytest.mark.usefixtures("_patient")
 async def test_threads_end_with_the_lifespan_of_the_application_inside(lent):
     left, during = [], []
 
@@ -31,6 +40,7 @@ async def test_threads_end_with_the_lifespan_of_the_application_inside(lent):
     assert left == ["request-1"]
 
 
+@pytest.mark.usefixtures("_patient")
 async def test_where_the_application_inside_has_no_lifespan_the_threads_have_one(lent):
     left = []
 
@@ -90,7 +100,7 @@ async def test_a_thread_that_works_at_the_end_is_named_and_ends_later(caplog):
 AT_EXIT = """
 import asyncio, threading
 from asgiref.sync import sync_to_async
-from lifespan.threads import RequestThreads
+from lifespan import threads
 
 async def app(scope, receive, send):
     await sync_to_async(int)()
@@ -99,14 +109,15 @@ async def app(scope, receive, send):
         asyncio.ensure_future(sync_to_async(lambda: began.set() or threading.Event().wait())())
         await asyncio.to_thread(began.wait)
 
-app = RequestThreads(app, on_thread_exit=lambda: print("left", threading.current_thread().name))
+threads.ENDING_S = ENDING_S
+app = threads.RequestThreads(app, on_thread_exit=lambda: print("left", threading.current_thread().name))
 asyncio.run(app({"type": "http", "method": "GET", "path": "PATH"}, None, None))
 """
 
 
-@pytest.mark.parametrize(("path", "said"), [("/", "left request-1\n"), ("/stuck", "")])
-def test_without_a_lifespan_threads_end_with_python_and_a_stuck_one_does_not_stop_it(path, said):
-    code = AT_EXIT.replace("PATH", path)
+@pytest.mark.parametrize(("path", "ending", "said"), [("/", PATIENT_S, "left request-1\n"), ("/stuck", ENDING_S, "")])
+def test_without_a_lifespan_threads_end_with_python_and_a_stuck_one_does_not_stop_it(path, ending, said):
+    code = AT_EXIT.replace("PATH", path).replace("= ENDING_S", f"= {ending}")
 
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
 
@@ -114,6 +125,7 @@ def test_without_a_lifespan_threads_end_with_python_and_a_stuck_one_does_not_sto
     assert ("request-1 (GET '/stuck')" in ran.stderr) == (path == "/stuck")
 
 
+@pytest.mark.usefixtures("_patient")
 def test_what_is_called_at_the_exit_ends_the_threads_without_an_event_loop():
     left = []
 
