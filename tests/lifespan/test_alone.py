@@ -93,20 +93,20 @@ def test_a_stop_signal_drains_and_the_exit_code_is_0(script, signum):
     assert process.stdout.readline() == "up\n"
 
     process.send_signal(signum)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out, err) == (0, "drained\nflushed\n", "")
 
 
 def test_a_run_that_reached_its_goal_ends_with_0(script):
-    out, err = script("stop").communicate(timeout=20)
+    out, err = script("stop").communicate(timeout=60)
 
     assert (out, err) == ("up\ndrained\nflushed\n", "")
 
 
 def test_a_failed_run_drains_and_ends_with_1(script):
     process = script("fail")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out) == (1, "up\ndrained\nflushed\n")
     assert err.startswith("CRITICAL failed, the process stops: RuntimeError: lost the broker\n")
@@ -114,7 +114,7 @@ def test_a_failed_run_drains_and_ends_with_1(script):
 
 def test_a_failed_start_ends_with_1_one_line_and_the_traceback(script):
     process = script("broken")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out) == (1, "")
     assert err.startswith("ERROR consuming: OSError: no broker\nTraceback")
@@ -125,7 +125,7 @@ def test_a_stop_signal_during_the_start_ends_it_with_0(script):
     process.stdout.readline()
 
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out, err) == (0, "", "")
 
@@ -138,18 +138,18 @@ def test_a_second_ctrl_c_hurries(script):
 
     process.send_signal(signal.SIGINT)
 
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
 
 
 def test_in_a_thread_the_end_of_the_interpreter_stops_it(script):
     process = script("thread")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out, err) == (3, "up\ndrained\nflushed\n", "")
 
 
 def test_a_run_in_a_thread_is_stopped_while_executors_still_take_work(script):
-    out, err = script("thread", "runs").communicate(timeout=20)
+    out, err = script("thread", "runs").communicate(timeout=60)
 
     assert (out, err) == ("up\ndrained\nby an executor\nflushed\n", "")
 

@@ -33,7 +33,7 @@ class Server:
 
     async def tell(self, what):
         self.messages.put_nowait({"type": f"lifespan.{what}"})
-        return await asyncio.wait_for(self.answered.get(), 5)
+        return await asyncio.wait_for(self.answered.get(), 60)
 
 
 def resource_that(startup, body, shutdown, log):
