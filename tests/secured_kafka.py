@@ -14,12 +14,15 @@ from confluent_kafka import admin
 
 from tests.certificates import Authority
 from tests.servers import need_kafka
+from tests.waiting import until_sync
 from tools.kafka import Extra, Kafka
 from tools.server import free_port
 
 USER, PASSWORD = "shop-of-the-tests", "hunter2-is-the-password"
 GUEST = "guest-of-the-tests"
 """A user with the same password, and without any right."""
+
+GRANTED_S = 60
 
 _SETTINGS = """listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 ssl.keystore.type=PEM
@@ -67,10 +70,26 @@ class SecuredKafka:
         return {"security_protocol": "SSL", **{name: str(path) for name, path in files.items()}}
 
     def grant(self, *principals):
-        """Give each the rights that docs/operations.md names, on topics and groups that begin with `shop.`."""
+        """Give each the rights that docs/operations.md names, on topics and groups that begin with `shop.`.
+
+        Comes back when they hold: the controller has them before the broker does.
+        """
         client = admin.AdminClient({"bootstrap.servers": self.kafka.address})
-        for future in client.create_acls([one for who in principals for one in _rights(who)]).values():
-            future.result(30)
+        rights = {one for who in principals for one in _rights(who)}
+        for future in client.create_acls([*rights]).values():
+            future.result(GRANTED_S)
+        until_sync(lambda: rights <= {*client.describe_acls(_ANY).result(GRANTED_S)}, GRANTED_S)
+
+
+_ANY = admin.AclBindingFilter(
+    admin.ResourceType.ANY,
+    None,
+    admin.ResourcePatternType.ANY,
+    None,
+    None,
+    admin.AclOperation.ANY,
+    admin.AclPermissionType.ANY,
+)
 
 
 def _rights(principal):
