@@ -128,6 +128,7 @@ def chromium():
         pytest.skip(f"no Chromium: install one of {', '.join(CHROMIUM)}")
     with playwright.sync_playwright() as started:
         playwright.expect.set_options(timeout=PATIENCE_MS)
-        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = started.chromium.launch(executable_path=found, args=arguments, timeout=PATIENCE_MS)
         yield browser
         browser.close()
