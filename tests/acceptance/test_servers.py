@@ -23,10 +23,15 @@ RESULTS = ROOT / ".run" / "servers.json"
 
 
 @pytest.fixture(scope="module")
-def seen(request, kafka_server, tmp_path_factory):
-    """What was seen in each chosen cell, as futures by its name. All begin at once, in order, two at a time."""
+def ground(kafka_server, tmp_path_factory):
+    """What the cells stand on."""
     folder = tmp_path_factory.mktemp("servers")
-    ground = Ground(folder, kafka_server.address, migrated(folder))
+    return Ground(folder, kafka_server.address, migrated(folder))
+
+
+@pytest.fixture(scope="module")
+def seen(request, ground):
+    """What was seen in each chosen cell, as futures by its name. All begin at once, in order, two at a time."""
     chosen = [item.callspec.params["pair"] for item in request.session.items if item.path == request.path]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         futures = {pair.name: pool.submit(ground.run, pair, patience=_patience(pair)) for pair in chosen}
@@ -37,10 +42,11 @@ def seen(request, kafka_server, tmp_path_factory):
 
 
 @pytest.mark.parametrize("pair", [pair for pair in PAIRS if LONG or pair.short], ids=lambda pair: pair.name)
-def test_a_server(pair, seen):
+def test_a_server(pair, seen, ground):
     result = seen[pair.name].result()
 
-    assert expected(pair).problems(result) == []
+    problems = expected(pair).problems(result)
+    assert problems == [], "\n".join([*problems, ground.said(pair)])
 
 
 def _patience(pair):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.acceptance.servers.cell import END_S, Cell
 from tests.acceptance.servers.cluster import Names
-from tests.acceptance.servers.process import ROOT, SIGNALLED, Served
+from tests.acceptance.servers.process import LOG, ROOT, SIGNALLED, Served
 from tests.acceptance.servers.scenarios import SCENARIOS, Scenario
 from tests.acceptance.servers.setups import APPLICATION, SETUPS, Setup
 from tools.server import free_port
@@ -49,7 +49,7 @@ class Ground:
 
     def run(self, pair, *, patience=END_S):
         """Start the server, play the scenario, stop it within `patience` seconds; return what was `Seen`."""
-        folder = self.folder / pair.name.replace("/", "-")
+        folder = self._place(pair)
         folder.mkdir(parents=True)
         shutil.copy(self.database, folder / "db.sqlite3")
         names = Names(self.kafka) if pair.scenario.kafka else None
@@ -67,6 +67,13 @@ class Ground:
             raise AssertionError(f"{error}\n{served.text}") from error
         finally:
             served.kill()
+
+    def said(self, pair):
+        """What the server of a pair that was run has printed."""
+        return (self._place(pair) / LOG).read_text(errors="replace")
+
+    def _place(self, pair):
+        return self.folder / pair.name.replace("/", "-")
 
     def _environment(self, pair, names, folder):
         kafka = {"EVENTS_BOOTSTRAP_SERVERS": names.address, "EVENTS_PREFIX": names.prefix} if names else AWAY
