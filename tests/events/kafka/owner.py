@@ -60,9 +60,9 @@ async def send(connection, topic, *values, key=b"k"):
         await producer.stop()
 
 
-def connect(broker, session_ms=30_000):
-    """To a mock. Who joins a group there that had a member before waits for as long as its session, less a second."""
-    return Connection(broker.address, consumer={"session_timeout_ms": session_ms}, embedded=True)
+def connect(broker):
+    """To a mock. Who joins a group there that had a member before waits for as long as a session, less a second."""
+    return Connection(broker.address, consumer={"session_timeout_ms": 30_000}, embedded=True)
 
 
 async def write(broker, count, topic="quotes"):
@@ -75,7 +75,7 @@ async def write(broker, count, topic="quotes"):
 
 
 async def commit_earlier(broker, offset, topic="quotes", group="readers"):
-    """What a member of earlier times has left behind in partition 0, without its having joined."""
+    """What a member of earlier times has left behind in partition 0. It has not joined: see `connect`."""
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.address, group_id=group, enable_auto_commit=False)
     await consumer.start()
     consumer.assign([TopicPartition(topic, 0)])
