@@ -87,7 +87,7 @@ class MockCluster:
         self._check(code, f"create topic {name!r} with {partitions} partitions")
         return True
 
-    def kept(self, topic: str, partition: int, *, timeout_s: float = 1.0) -> Kept:
+    def kept(self, topic: str, partition: int, *, timeout_s: float = 5.0) -> Kept:
         """Ask what a partition holds. Blocks. Raises `BrokerUnavailable` after `timeout_s` seconds."""
         first, end = _int64(), _int64()
         code = self._library.rd_kafka_query_watermark_offsets(

@@ -33,6 +33,14 @@ async def test_it_keeps_what_was_sent(mock_cluster, producer):
     assert mock_cluster.kept("quotes", 0) == (0, 0)
 
 
+async def test_what_it_keeps_is_known_though_it_is_slow(mock_cluster, producer):
+    await producer.send_and_wait("quotes", b"one", partition=0)
+
+    mock_cluster.rtt(400)
+
+    assert mock_cluster.kept("quotes", 0) == (0, 1)
+
+
 def test_a_topic_is_created_once(mock_cluster):
     assert mock_cluster.create_topic("quotes", 2) is True
     assert mock_cluster.create_topic("quotes", 3) is False
