@@ -13,7 +13,11 @@ from tests.events.relaying import QUICK, Counted, Running, numbers, publish_all,
 from tests.producers import FakeKafka
 from tests.waiting import until, until_sync
 
-RENEWED_EACH_SECOND = replace(QUICK, lease_s=3)
+
+@pytest.fixture
+def renewed_often(monkeypatch):
+    """A lease that is renewed after 0.3 s, and ends no sooner than any other."""
+    monkeypatch.setattr("events.lease.RENEW_AFTER", 0.3 / QUICK.lease_s)
 
 
 async def test_once_says_that_another_relay_is_at_work(outbox_database, database_thread, other_thread, kafka):
@@ -52,8 +56,8 @@ async def test_a_relay_that_died_is_replaced_when_its_lease_ends(outbox_database
         assert not dead.leads
 
 
-async def test_the_lease_is_kept_while_kafka_is_slow(outbox_database, database_thread, other_thread, kafka):
-    relay = Relay(kafka.make_producer, database_thread, options=RENEWED_EACH_SECOND)
+@pytest.mark.usefixtures("renewed_often")
+async def test_the_lease_is_kept_while_kafka_is_slow(outbox_database, database_thread, other_thread, kafka, relay):
     kafka.hold = asyncio.Event()
     await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
 
@@ -62,17 +66,18 @@ async def test_the_lease_is_kept_while_kafka_is_slow(outbox_database, database_t
 
     async with Running(relay):
         await asyncio.wait_for(kafka.reached.wait(), 30)
-        await other_thread.run(renewed, 6)  # five thirds of a lease
+        await other_thread.run(renewed, 6)
         kafka.hold.set()
         await until(lambda: relay.sent == 1)
 
     assert numbers(kafka) == [1]
+    assert kafka.sends == 1
 
 
+@pytest.mark.usefixtures("renewed_often")
 async def test_a_relay_that_loses_its_lease_drops_its_batch_and_its_producer(
-    outbox_database, database_thread, other_thread, kafka
+    outbox_database, database_thread, other_thread, kafka, relay
 ):
-    relay = Relay(kafka.make_producer, database_thread, options=RENEWED_EACH_SECOND)
     kafka.hold = asyncio.Event()
     await database_thread.run(publish_all, outbox_database, Counted(key="a", number=1))
 
