@@ -64,7 +64,7 @@ def test_in_the_foreground_it_prints_its_address_and_ends_with_a_signal(folder, 
     foreground.send_signal(number)
 
     assert foreground.stdout.read() == "The embedded broker has ended.\n"
-    assert foreground.wait(10) == 0
+    assert foreground.wait(60) == 0
     until_sync(lambda: not runs(found.pid))
 
 

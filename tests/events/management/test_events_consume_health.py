@@ -72,7 +72,7 @@ def shop(tmp_path, mock_cluster):
         "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
         "DJANGO_SETTINGS_MODULE": "shop_settings",
     }
-    subprocess.run([sys.executable, "-c", SELL], env=environment, cwd=tmp_path, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", SELL], env=environment, cwd=tmp_path, check=True, timeout=120)
 
     @contextlib.contextmanager
     def consume(port):
@@ -105,7 +105,7 @@ def test_it_answers_from_the_start_to_the_end_of_the_drain_and_leaves_with_0(sho
         until_sync(lambda: ask(address, "ready")[1]["state"] == "draining")
         ready, live = ask(address, "ready"), ask(address, "live")
         (tmp_path / "go on").touch()
-        code = process.wait(30)
+        code = process.wait(60)
 
     assert (ready[0], live[0], code) == (503, 200, 0)
     assert ready[1]["parts"]["group shop.note"]["state"] == "draining"
