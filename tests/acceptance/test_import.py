@@ -36,12 +36,13 @@ def test_processes_killed_during_an_import_lose_and_repeat_nothing(two_processes
     for project in two_processes.projects:
         project.start()
     running = two_processes.quotes.manage_in_background("import_quotes", str(quotes_file))
-    until_sync(lambda: two_processes.likes.count("likes.KnownQuote") > 50, 300)
-
-    for project in two_processes.projects:
-        project.kill()
-    running.kill()
-    running.wait(10)
+    try:
+        until_sync(lambda: two_processes.likes.count("likes.KnownQuote") > 50, 300)
+        for project in two_processes.projects:
+            project.kill()
+    finally:
+        running.kill()
+        running.wait(60)
     for project in two_processes.projects:
         project.start()
     two_processes.quotes.manage("import_quotes", str(quotes_file))
