@@ -84,6 +84,10 @@ class OnKafka:
 
     async def create_topic(self, name: str, partitions: int = 1) -> None:
         await topics.create(self._connection, {name + self._suffix: Shape(partitions, 1)})
+        admin = self._connection.new_admin()
+        await admin.start()
+        await until_there(admin, name + self._suffix, partitions)
+        await admin.close()
 
     def producer(self) -> Producer:
         return _Renamed(KafkaProducer(self._connection, deadline_s=20, client_id="test"), self._suffix)
@@ -101,12 +105,7 @@ class OnKafka:
         admin, name = self._connection.new_admin(), topic + self._suffix
         await admin.start()
         await admin.create_partitions({name: NewPartitions(partitions)})
-        found = 0
-        async with asyncio.timeout(30):
-            while found < partitions:
-                await asyncio.sleep(POLL_S)
-                [described] = await admin.describe_topics([name])
-                found = len(described["partitions"])
+        await until_there(admin, name, partitions)
         await admin.close()
 
 
@@ -174,6 +173,16 @@ class _RenamedOwner:
 
     def apply(self, assigned: Collection[Partition], release: Collection[Partition] = ()) -> None:
         self._owner.apply(*([_cut(one, self._suffix) for one in some] for some in (assigned, release)))
+
+
+async def until_there(admin, topic, partitions):
+    """Until the broker has a leader for each: it may have told of the topic's creation before."""
+    led = 0
+    async with asyncio.timeout(30):
+        while led < partitions:
+            await asyncio.sleep(POLL_S)
+            [described] = await admin.describe_topics([topic])
+            led = sum(one["leader"] >= 0 for one in described["partitions"])
 
 
 def _long(place, suffix):

@@ -7,6 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from events.kafka.connection import Connection
 from events.kafka.consumer import KafkaConsumer
+from tests.broker_under_test import until_there
 from tests.brokers import mock_cluster
 from tests.events.kafka.owner import Member
 
@@ -34,6 +35,7 @@ async def topic(admin):
     """A topic of its own, with 4 partitions, that takes records of 10 kB at most."""
     name = f"topic-{uuid.uuid4().hex[:8]}"
     await admin.create_topics([NewTopic(name, 4, 1, topic_configs={"max.message.bytes": "10000"})])
+    await until_there(admin, name, 4)
     return name
 
 
