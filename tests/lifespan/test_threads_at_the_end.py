@@ -57,6 +57,25 @@ async def test_where_the_application_inside_has_no_lifespan_the_threads_have_one
     assert (during, left) == ([], ["request-1"])
 
 
+@pytest.mark.usefixtures("_patient")
+async def test_the_end_is_answered_once_the_threads_have_ended(lent):
+    left, at_answers = [], {}
+
+    async def django(scope, receive, send):
+        if scope["type"] == "lifespan":
+            raise ValueError("Django can only handle ASGI/HTTP connections, not lifespan.")
+        await on_a_thread(thread)
+
+    async def answered(message):
+        at_answers[message["type"]] = left.copy()
+        await ask(application)
+
+    application = lent(django, on_thread_exit=lambda: left.append(thread()))
+    await application({"type": "lifespan"}, receive, answered)
+
+    assert at_answers == {"lifespan.startup.complete": [], "lifespan.shutdown.complete": ["request-1"]}
+
+
 async def test_a_lifespan_inside_that_breaks_is_not_replaced(lent):
     async def broken(scope, receive, send):
         await receive()
