@@ -186,6 +186,8 @@ async def test_the_stream_ends_when_the_process_drains():
     run = lifespan.Run()
     await run.start()
     reader = await reading()
+    await sync_to_async(passed)()
+    await reader.next("passed")
     ending = asyncio.create_task(reader.end())
 
     run.draining.set()
