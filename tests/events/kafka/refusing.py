@@ -1,4 +1,4 @@
-"""A broker that answers the first requests of a connection, and refuses the log-in: nothing else is played here."""
+"""A log-in, and a broker that answers the first requests of a connection and refuses it. Nothing else is played."""
 
 import asyncio
 import struct
@@ -6,6 +6,13 @@ from contextlib import asynccontextmanager
 
 VERSIONS, HANDSHAKE, AUTHENTICATE = 18, 17, 36
 LOG_IN_FAILED, NOT_A_LOG_IN_LISTENER = 58, 34
+SECRET = "hunter2-is-the-password"
+SASL = {
+    "security_protocol": "SASL_PLAINTEXT",
+    "sasl_mechanism": "PLAIN",
+    "sasl_plain_username": "the-user-of-the-shop",
+    "sasl_plain_password": SECRET,
+}
 
 
 def _text(value):

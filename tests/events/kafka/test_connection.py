@@ -16,14 +16,7 @@ from events.kafka.connection import Connection
 from events.kafka.consumer import KafkaConsumer
 from events.kafka.producer import KafkaProducer
 from tests.events.kafka.owner import RecordingOwner
-
-SECRET = "hunter2-is-the-password"
-SASL = {
-    "security_protocol": "SASL_PLAINTEXT",
-    "sasl_mechanism": "PLAIN",
-    "sasl_plain_username": "events",
-    "sasl_plain_password": SECRET,
-}
+from tests.events.kafka.refusing import SASL, SECRET
 
 
 @pytest.mark.parametrize(

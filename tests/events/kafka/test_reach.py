@@ -14,17 +14,10 @@ from events.kafka.consumer import KafkaConsumer
 from events.kafka.failures import membership_lost, unavailable
 from events.kafka.producer import KafkaProducer
 from tests.events.kafka.owner import RecordingOwner, connect
-from tests.events.kafka.refusing import LOG_IN_FAILED, NOT_A_LOG_IN_LISTENER, refusing_broker
+from tests.events.kafka.refusing import LOG_IN_FAILED, NOT_A_LOG_IN_LISTENER, SASL, SECRET, refusing_broker
 from tests.waiting import until
 
 SYNC_GROUP, INVALID_REQUEST = 14, 42
-SECRET = "hunter2-is-the-password"
-SASL = {
-    "security_protocol": "SASL_PLAINTEXT",
-    "sasl_mechanism": "PLAIN",
-    "sasl_plain_username": "the-user-of-the-shop",
-    "sasl_plain_password": SECRET,
-}
 
 
 def producer_at(address, **changes):

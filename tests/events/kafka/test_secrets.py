@@ -22,14 +22,8 @@ from events.kafka.topics import read
 from events.sending import Sender
 from events.topics import Shape
 from tests.events.kafka.owner import RecordingOwner
+from tests.events.kafka.refusing import SASL, SECRET
 
-SECRET = "hunter2-is-the-password"
-SASL = {
-    "security_protocol": "SASL_PLAINTEXT",
-    "sasl_mechanism": "PLAIN",
-    "sasl_plain_username": "events",
-    "sasl_plain_password": SECRET,
-}
 NOBODY = "127.0.0.1:1"
 
 
