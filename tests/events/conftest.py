@@ -2,11 +2,13 @@
 
 import pytest
 
+from events.core import event as event_module
+from events.core.registry import registry
 from events.database import database_threads
 from events.relay import Relay
 from tests.broker_under_test import InMemory, OnKafka
 from tests.brokers import mock_cluster  # noqa: F401  (a fixture)
-from tests.effects import Shop
+from tests.effects import Happened, Shop
 from tests.events.relaying import QUICK
 from tests.producers import FakeKafka
 
@@ -15,6 +17,24 @@ from tests.producers import FakeKafka
 def shop():
     """An empty registry of its own."""
     return Shop()
+
+
+@pytest.fixture
+def declared(monkeypatch):
+    """A default registry with one event class and no subscriber."""
+    monkeypatch.setattr(registry, "subscribers", [])
+    monkeypatch.setattr(event_module, "declared", [Happened])
+    return registry
+
+
+@pytest.fixture
+def events(settings, declared, outbox_database):
+    """Change `EVENTS` in a test."""
+
+    def change(**keys):
+        settings.EVENTS = {**settings.EVENTS, "RELAY_INTERVAL": 0.05, "COMMIT_INTERVAL": 0.05, **keys}
+
+    return change
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from events.checks import check
 from events.core import broadcast
 from events.core import event as event_module
 from events.core.errors import BrokerUnavailable
-from events.core.registry import registry
 from events.development import embedded_use
 from events.embedded.client import status, stop
 from events.health import health_of
@@ -26,14 +25,6 @@ from tests.events.runs import up
 from tests.waiting import until, until_sync
 
 NOBODY = "127.0.0.1:9"  # the discard port: nobody listens there
-
-
-@pytest.fixture
-def declared(monkeypatch):
-    """A default registry with one event class and no subscriber."""
-    monkeypatch.setattr(registry, "subscribers", [])
-    monkeypatch.setattr(event_module, "declared", [Happened])
-    return registry
 
 
 @pytest.fixture

@@ -10,10 +10,8 @@ from django.core.asgi import get_asgi_application
 from django.core.management import call_command
 from django.test import AsyncClient, Client, RequestFactory
 
-from events.core import event as event_module
 from events.core.errors import BrokerUnavailable
 from events.core.health import Part
-from events.core.registry import registry
 from events.health import health_of
 from events.models import OutboxRecord
 from events.sending import asend
@@ -22,8 +20,7 @@ from events.worker import consumers, consuming, process_here, relay_alone, relay
 from lifespan import Lifespan, Run, current
 from lifespan.testing import running
 from tests.effects import Happened, elsewhere, write
-from tests.events.kafka.refusing import refusing_broker
-from tests.events.kafka.test_reach import SASL, SECRET
+from tests.events.kafka.refusing import SASL, SECRET, refusing_broker
 from tests.events.test_worker import publish
 from tests.waiting import until
 
@@ -32,18 +29,8 @@ pytestmark = pytest.mark.parametrize("outbox_database", ["sqlite"], indirect=Tru
 
 
 @pytest.fixture(autouse=True)
-def declared(monkeypatch, outbox_database):
-    monkeypatch.setattr(registry, "subscribers", [])
-    monkeypatch.setattr(event_module, "declared", [Happened])
-    registry.subscriber(Happened, name="note")(lambda event: write(event.thing))
-
-
-@pytest.fixture
-def events(settings, declared):
-    def change(**keys):
-        settings.EVENTS = {**settings.EVENTS, "RELAY_INTERVAL": 0.05, "COMMIT_INTERVAL": 0.05, **keys}
-
-    return change
+def _subscriber(declared, outbox_database):
+    declared.subscriber(Happened, name="note")(lambda event: write(event.thing))
 
 
 def application(*resources):

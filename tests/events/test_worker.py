@@ -11,12 +11,10 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from events.core import event as event_module
 from events.core.broker import Record
 from events.core.errors import BrokerUnavailable
 from events.core.identity import uuid7
 from events.core.outcome import DONE, Again, Outage
-from events.core.registry import registry
 from events.database import database_threads
 from events.embedded.client import status, stop
 from events.models import HandledEvent, OutboxRecord
@@ -31,24 +29,6 @@ from tests.waiting import until, until_sync
 sqlite_alone = pytest.mark.parametrize("outbox_database", ["sqlite"], indirect=True)
 NOBODY = "127.0.0.1:9"  # the discard port: nobody listens there
 ALL = (sending, relaying, consuming)
-
-
-@pytest.fixture
-def declared(monkeypatch):
-    """A default registry with one event class and no subscriber."""
-    monkeypatch.setattr(registry, "subscribers", [])
-    monkeypatch.setattr(event_module, "declared", [Happened])
-    return registry
-
-
-@pytest.fixture
-def events(settings, declared, outbox_database):
-    """Change `EVENTS` in a test."""
-
-    def change(**keys):
-        settings.EVENTS = {**settings.EVENTS, "RELAY_INTERVAL": 0.05, "COMMIT_INTERVAL": 0.05, **keys}
-
-    return change
 
 
 @pytest.fixture
