@@ -15,22 +15,18 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import OperationalError, connections, transaction
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.constants import OnConflict
 from django.db.models.signals import post_migrate
 from django.utils import timezone
 
 from events.conf import config
+from events.deadlock import anew_after_deadlock
 from events.models import HandledEvent, InboxSubscriber
 
 CHUNK = 250
 """Rows of one insert: 750 parameters, and SQLite before 3.32 takes 999."""
-
-DEADLOCKS = 20
-"""So often `remember` begins anew after a deadlock of MySQL."""
-
-MYSQL_DEADLOCK = 1213
 
 _numbers: dict[tuple[str, str], int] = {}
 
@@ -70,14 +66,8 @@ def remember(number: int, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """
     ordered = sorted(set(ids))  # everybody in the same order: no deadlocks between two batches
     rows = [_rows(number, ordered[start : start + CHUNK]) for start in range(0, len(ordered), CHUNK)]
-    connection = connections[config().DATABASE]
-    for _ in range(DEADLOCKS):
-        try:
-            return _insert(connection, rows)
-        except OperationalError as error:
-            if not _may_begin_anew(connection, error):
-                raise
-    return _insert(connection, rows)
+    alias = config().DATABASE
+    return anew_after_deadlock(alias, lambda: _insert(connections[alias], rows))
 
 
 def prune(before: datetime, chunk: int = 5_000) -> int:
@@ -94,15 +84,6 @@ def prune(before: datetime, chunk: int = 5_000) -> int:
 def _insert(connection: BaseDatabaseWrapper, chunks: Iterable[Sequence[HandledEvent]]) -> set[uuid.UUID]:
     insert = _insert_returning if connection.features.can_return_rows_from_bulk_insert else _insert_each
     return {new for chunk in chunks for new in insert(connection, chunk)}
-
-
-def _may_begin_anew(connection: BaseDatabaseWrapper, error: OperationalError) -> bool:
-    """Whether this is what MySQL makes of a rollback: of two who waited for the same row, one is a deadlock's victim.
-
-    The server has undone the whole transaction, in which nothing was written yet, and the next statement begins
-    another. In a savepoint that would be wrong: what the transactions around it wrote would be missing.
-    """
-    return connection.vendor == "mysql" and error.args[:1] == (MYSQL_DEADLOCK,) and not connection.savepoint_ids
 
 
 def _insert_returning(connection: BaseDatabaseWrapper, rows: Sequence[HandledEvent]) -> set[uuid.UUID]:

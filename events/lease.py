@@ -33,6 +33,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from events.conf import config
 from events.core.errors import LeaseLost
 from events.database import Thread
+from events.deadlock import anew_after_deadlock
 from events.models import Lease
 
 MARGIN = 0.2
@@ -149,7 +150,8 @@ def take(name: str, owner: str, *, seconds: float) -> bool:
     """Take or renew a lease for an owner, if no other holds it."""
     if _all().filter(Q(name=name) & ~Q(owner=owner), until__gt=DatabaseNow()).exists():
         return False  # a look costs less than a write that changes nothing: on SQLite that locks everybody out
-    return _update(name, owner, seconds=seconds) or (_create(name) and _update(name, owner, seconds=seconds))
+    # Several who find no row yet and create it may be a deadlock for MySQL.
+    return anew_after_deadlock(config().DATABASE, lambda: _write(name, owner, seconds=seconds))
 
 
 def release(name: str, owner: str) -> None:
@@ -164,6 +166,10 @@ def holder(name: str = "relay") -> str:
 
 def _all() -> QuerySet[Lease]:
     return Lease.objects.using(config().DATABASE)
+
+
+def _write(name: str, owner: str, *, seconds: float) -> bool:
+    return _update(name, owner, seconds=seconds) or (_create(name) and _update(name, owner, seconds=seconds))
 
 
 def _update(name: str, owner: str, *, seconds: float) -> bool:

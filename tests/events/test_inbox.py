@@ -5,7 +5,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connections, transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from events import inbox
@@ -148,18 +148,6 @@ def _until_both_wait(alias):
         with connections[alias].cursor() as cursor:
             # Asked more often than every 0.1 s, it repeats its last answer.
             assert wait_until(lambda: cursor.execute(waiting) and cursor.fetchone() == (2,), 30, step=0.3)
-
-
-def test_a_deadlock_inside_a_larger_transaction_is_its_callers(outbox_database):
-    deadlock = OperationalError(inbox.MYSQL_DEADLOCK, "Deadlock found")
-    connection = connections[outbox_database]
-
-    with transaction.atomic(using=outbox_database):
-        alone = inbox._may_begin_anew(connection, deadlock)
-        with transaction.atomic(using=outbox_database):
-            inside_another = inbox._may_begin_anew(connection, deadlock)
-
-    assert (alone, inside_another) == (connection.vendor == "mysql", False)
 
 
 def test_a_number_made_in_a_transaction_that_rolls_back_is_forgotten(outbox_database):
